@@ -1,0 +1,137 @@
+import { KeepsetError, bytesEqual, hashValue } from '@keepset/bytes';
+import { randomBytes } from '@noble/hashes/utils.js';
+import type { GroupKey, KeyShare, Scheme } from './key.ts';
+import type { PartyId } from './machine.ts';
+
+/** Source of randomness. Replaced only to generate test vectors. */
+export type Rng = (length: number) => Uint8Array;
+
+/** The runtime's cryptographic generator. */
+export const systemRng: Rng = (length) => randomBytes(length);
+
+/** What a keygen is about. Every party derives the same context hash from it, or nothing fits. */
+export interface KeygenParams {
+  readonly scheme: Scheme;
+  /** 32 random bytes from the initiator. */
+  readonly session: Uint8Array;
+  readonly policy: string;
+  readonly parties: readonly PartyId[];
+  readonly threshold: number;
+  readonly me: PartyId;
+  readonly rng?: Rng;
+}
+
+/** How ECDSA turns the message into the 32 bytes it signs. Schnorr schemes take the message itself: `none`. */
+export type Digest = 'none' | 'sha256' | 'sha256d' | 'keccak256';
+
+/** Taproot output key of BIP 341: 0 bytes commit to no script path (BIP 86), 32 bytes are a Merkle root. */
+export interface TaprootTweak {
+  readonly merkleRoot: Uint8Array;
+}
+
+/** What is signed, and under which key derived from the group key. All parties must agree on every field. */
+export interface SignRequest {
+  readonly message: Uint8Array;
+  readonly digest: Digest;
+  /** Only for `schnorr-secp256k1`. */
+  readonly taproot?: TaprootTweak;
+}
+
+/** What a signature is about. */
+export interface SignParams {
+  readonly share: KeyShare;
+  /** 32 random bytes from the initiator. */
+  readonly session: Uint8Array;
+  /** Signing parties in policy order, at least `threshold`. */
+  readonly quorum: readonly PartyId[];
+  readonly request: SignRequest;
+  readonly rng?: Rng;
+}
+
+/** @throws KeepsetError `input/invalid-argument` */
+export const checkKeygenParams = (params: KeygenParams): void => {
+  const { parties, threshold, me, session } = params;
+  if (session.length !== 32) throw invalid('A session id has 32 bytes.');
+  if (parties.length < 2 || parties.length > 32) throw invalid('A key has 2 to 32 parties.');
+  if (new Set(parties).size !== parties.length)
+    throw invalid('A party may stand only once among the parties.');
+  if (!Number.isSafeInteger(threshold) || threshold < 2 || threshold > parties.length)
+    throw invalid(`The threshold must be 2 to ${parties.length}.`);
+  if (!parties.includes(me)) throw new KeepsetError('abort/unknown-party', `${me} is not among the parties.`);
+};
+
+/** @throws KeepsetError `input/invalid-argument`, `abort/unknown-party` or `policy/unsatisfied` */
+export const checkSignParams = (params: SignParams): void => {
+  const { share, session, quorum, request } = params;
+  const { parties, threshold, scheme } = share.group;
+  if (session.length !== 32) throw invalid('A session id has 32 bytes.');
+  for (const party of quorum)
+    if (!parties.includes(party))
+      throw new KeepsetError('abort/unknown-party', `${party} holds no share of this key.`);
+  if (!quorum.includes(share.party))
+    throw new KeepsetError('abort/unknown-party', `${share.party} is not in the quorum.`);
+  if (quorum.some((party, i) => i > 0 && parties.indexOf(party) <= parties.indexOf(quorum[i - 1] ?? party)))
+    throw invalid('The quorum must name each party once, in policy order.');
+  if (quorum.length < threshold)
+    throw new KeepsetError(
+      'policy/unsatisfied',
+      `${quorum.length} parties are not enough: ${threshold} must sign.`,
+    );
+  if (request.taproot !== undefined && scheme !== 'schnorr-secp256k1')
+    throw invalid('A Taproot tweak belongs to schnorr-secp256k1 only.');
+  if (request.taproot !== undefined && ![0, 32].includes(request.taproot.merkleRoot.length))
+    throw invalid('A Taproot Merkle root has 0 or 32 bytes.');
+  const isEcdsa = scheme === 'ecdsa-secp256k1' || scheme === 'ecdsa-p256';
+  if (!isEcdsa && request.digest !== 'none')
+    throw invalid(`${scheme} signs the message itself; digest must be none.`);
+};
+
+const invalid = (message: string): KeepsetError => new KeepsetError('input/invalid-argument', message);
+
+/** Binds every message of a keygen to what all parties must agree on beforehand. */
+export const keygenContext = (params: Omit<KeygenParams, 'me' | 'rng'>): Uint8Array =>
+  hashValue('keepset/context/keygen/v1', {
+    scheme: params.scheme,
+    session: params.session,
+    policy: params.policy,
+    parties: params.parties,
+    threshold: params.threshold,
+  });
+
+/** Binds every message of a signature to key, epoch, quorum and what is signed. */
+export const signContext = (
+  group: Pick<GroupKey, 'keyId' | 'epoch' | 'scheme'>,
+  params: Pick<SignParams, 'session' | 'quorum' | 'request'>,
+): Uint8Array =>
+  hashValue('keepset/context/sign/v1', {
+    scheme: group.scheme,
+    keyId: group.keyId,
+    epoch: group.epoch,
+    session: params.session,
+    quorum: params.quorum,
+    message: params.request.message,
+    digest: params.request.digest,
+    taproot: params.request.taproot?.merkleRoot,
+  });
+
+/**
+ * The session id proper: binds fresh randomness of every party, so that no party alone can make two runs equal.
+ * @param contributions 32 bytes from each party, in the order of `parties`.
+ */
+export const sessionIdOf = (
+  context: Uint8Array,
+  parties: readonly PartyId[],
+  contributions: readonly Uint8Array[],
+): Uint8Array => hashValue('keepset/session-id/v1', { context, parties, contributions });
+
+/**
+ * Compares what each peer says of the transcript with one's own.
+ * @throws KeepsetError `abort/transcript-mismatch`. It names no culprit: a mismatch shows that someone equivocated, not who.
+ */
+export const checkTranscripts = (own: Uint8Array, theirs: ReadonlyMap<PartyId, Uint8Array>): void => {
+  for (const [party, transcript] of theirs)
+    if (!bytesEqual(own, transcript))
+      throw new KeepsetError('abort/transcript-mismatch', `${party} saw a different key generation.`, {
+        hint: 'No key was accepted. Start again; if it happens again, one of the parties is dishonest.',
+      });
+};

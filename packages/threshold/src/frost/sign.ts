@@ -1,0 +1,210 @@
+/**
+ * FROST signing in two rounds, in which every party may aggregate.
+ *
+ * Round 1: fresh nonce commitments. Round 2: signature share. A party that answers a single peer sends both in one
+ * message, which makes a 2-of-2 signature one request and one response.
+ *
+ * @spec RFC 9591 §5
+ */
+import * as v from 'valibot';
+import type { FrostPublic, FrostSecret, NonceCommitments, Nonces } from '@noble/curves/abstract/frost.js';
+import { KeepsetError, bytesEqual, bytesOfLength, encodeCbor, type Schema } from '@keepset/bytes';
+import { checkSignParams, sessionIdOf, signContext, systemRng, type SignParams } from '../ceremony.ts';
+import type { GroupKey } from '../key.ts';
+import {
+  startMachine,
+  toAll,
+  type Inbox,
+  type Participation,
+  type PartyId,
+  type Step,
+  type Transition,
+} from '../machine.ts';
+import { groupPoint, type FrostSuite } from './suites.ts';
+
+interface Round1 {
+  readonly random: Uint8Array;
+  readonly hiding: Uint8Array;
+  readonly binding: Uint8Array;
+}
+interface Round2 {
+  readonly session: Uint8Array;
+  readonly share: Uint8Array;
+}
+
+const round1Schema = (suite: FrostSuite): Schema<Round1> =>
+  v.strictObject({
+    random: bytesOfLength(32),
+    hiding: bytesOfLength(suite.pointBytes),
+    binding: bytesOfLength(suite.pointBytes),
+  });
+const round2Schema: Schema<Round2> = v.strictObject({ session: bytesOfLength(32), share: bytesOfLength(32) });
+
+/**
+ * Starts signing with a Schnorr scheme. The result is the 64-byte signature, verified.
+ * @throws KeepsetError `input/invalid-argument`, `policy/unsatisfied`; later `abort/*` naming the culprits.
+ */
+export const startFrostSign = (suite: FrostSuite, params: SignParams): Step<Uint8Array> => {
+  checkSignParams(params);
+  const { group, party } = params.share;
+  if (group.scheme !== suite.scheme)
+    throw new KeepsetError('input/invalid-argument', `This is a ${group.scheme} key.`);
+  const who: Participation = {
+    context: signContext(group, params),
+    me: party,
+    peers: params.quorum.filter((other) => other !== party),
+    rounds: 2,
+  };
+  return startMachine(who, () => round1(suite, params, who));
+};
+
+const identifierOf = (suite: FrostSuite, group: GroupKey, party: PartyId): string =>
+  suite.signing.Identifier.fromNumber(group.parties.indexOf(party) + 1);
+
+/** The group's public data in the form of the FROST library. */
+export const toFrostPublic = (suite: FrostSuite, group: GroupKey): FrostPublic => ({
+  signers: { min: group.threshold, max: group.parties.length },
+  commitments: group.commitments.map((commitment) => Uint8Array.from(commitment)),
+  verifyingShares: Object.fromEntries(
+    group.verifyingShares.map((image, i) => [
+      suite.signing.Identifier.fromNumber(i + 1),
+      Uint8Array.from(image),
+    ]),
+  ),
+});
+
+interface Own {
+  readonly pub: FrostPublic;
+  readonly secret: FrostSecret;
+  readonly nonces: Nonces;
+  readonly message: Round1;
+}
+
+const round1 = (suite: FrostSuite, params: SignParams, who: Participation): Transition<Uint8Array> => {
+  const rng = params.rng ?? systemRng;
+  const { group, secret } = params.share;
+  const random = rng(32);
+  const { pub, secret: signer } = suite.tweak(
+    toFrostPublic(suite, group),
+    { identifier: identifierOf(suite, group, who.me), signingShare: Uint8Array.from(secret.reveal()) },
+    params.request.taproot,
+  );
+  const { nonces, commitments } = suite.signing.commit(signer, (n = 32) => Uint8Array.from(rng(n)));
+  const message: Round1 = { random, hiding: commitments.hiding, binding: commitments.binding };
+  const own: Own = { pub, secret: signer, nonces, message };
+  return {
+    send: toAll(who.peers, encodeCbor({ ...message })),
+    next: (inbox) => round2(suite, params, who, own, inbox),
+  };
+};
+
+const round2 = (
+  suite: FrostSuite,
+  params: SignParams,
+  who: Participation,
+  own: Own,
+  inbox: Inbox,
+): Transition<Uint8Array> => {
+  const { group } = params.share;
+  const ordered = params.quorum.map((party) =>
+    party === who.me ? own.message : inbox.read(party, round1Schema(suite)),
+  );
+  checkCommitments(suite, params, ordered);
+  const commitments: NonceCommitments[] = params.quorum.map((party, i) => {
+    const message = ordered[i] ?? own.message;
+    return {
+      identifier: identifierOf(suite, group, party),
+      hiding: Uint8Array.from(message.hiding),
+      binding: Uint8Array.from(message.binding),
+    };
+  });
+  const session = sessionIdOf(
+    who.context,
+    params.quorum,
+    ordered.map((message) => message.random),
+  );
+  const share = suite.signing.signShare(own.secret, own.pub, own.nonces, commitments, params.request.message);
+  return {
+    send: toAll(who.peers, encodeCbor({ session, share })),
+    next: (shares) => aggregate(suite, params, who, { own, commitments, session, share }, shares),
+  };
+};
+
+/** Every nonce commitment must be a point of the prime-order group and not the identity. @spec RFC 9591 §3.1 */
+const checkCommitments = (suite: FrostSuite, params: SignParams, ordered: readonly Round1[]): void => {
+  params.quorum.forEach((party, i) => {
+    const message = ordered[i];
+    if (message === undefined || !suite.isPoint(message.hiding) || !suite.isPoint(message.binding))
+      throw new KeepsetError('abort/bad-commitment', `${party} sent an invalid nonce commitment.`, {
+        culprits: [party],
+      });
+  });
+};
+
+interface Sent {
+  readonly own: Own;
+  readonly commitments: NonceCommitments[];
+  readonly session: Uint8Array;
+  readonly share: Uint8Array;
+}
+
+const aggregate = (
+  suite: FrostSuite,
+  params: SignParams,
+  who: Participation,
+  sent: Sent,
+  inbox: Inbox,
+): Transition<Uint8Array> => {
+  const { group } = params.share;
+  const { message } = params.request;
+  const shares: Record<string, Uint8Array> = {};
+  for (const party of params.quorum) {
+    if (party === who.me) {
+      shares[identifierOf(suite, group, party)] = sent.share;
+      continue;
+    }
+    const received = inbox.read(party, round2Schema);
+    if (!bytesEqual(received.session, sent.session))
+      throw new KeepsetError('abort/transcript-mismatch', `${party} signed in a different session.`);
+    shares[identifierOf(suite, group, party)] = received.share;
+  }
+  const signature = combine(suite, params, sent, shares);
+  if (!suite.verify(signature, message, groupPoint(sent.own.pub)))
+    throw new KeepsetError('abort/bad-signature', 'The aggregate signature does not verify.');
+  return { result: signature };
+};
+
+const combine = (
+  suite: FrostSuite,
+  params: SignParams,
+  sent: Sent,
+  shares: Record<string, Uint8Array>,
+): Uint8Array => {
+  const { message } = params.request;
+  try {
+    return suite.signing.aggregate(sent.own.pub, sent.commitments, message, shares);
+  } catch (cause) {
+    const culprits = params.quorum.filter((party) => {
+      const identifier = identifierOf(suite, params.share.group, party);
+      return !isGoodShare(suite, sent, message, identifier, shares[identifier]);
+    });
+    throw new KeepsetError('abort/bad-share', 'A signature share is wrong.', { culprits, cause });
+  }
+};
+
+/** @spec RFC 9591 §5.4 */
+const isGoodShare = (
+  suite: FrostSuite,
+  sent: Sent,
+  message: Uint8Array,
+  identifier: string,
+  share: Uint8Array | undefined,
+): boolean => {
+  if (share === undefined) return false;
+  try {
+    return suite.signing.verifyShare(sent.own.pub, sent.commitments, message, identifier, share);
+  } catch {
+    // Not even a canonical scalar.
+    return false;
+  }
+};

@@ -1,0 +1,15 @@
+export type { Finished, PartyId, ProtocolMessage, Running, Step } from './machine.ts';
+export { keyIdOf, schemes, type GroupKey, type KeyShare, type Scheme } from './key.ts';
+export {
+  keygenContext,
+  signContext,
+  systemRng,
+  type Digest,
+  type KeygenParams,
+  type Rng,
+  type SignParams,
+  type SignRequest,
+  type TaprootTweak,
+} from './ceremony.ts';
+export { protocolFor, supportedSchemes, type SchemeProtocol } from './schemes.ts';
+export { taprootOutputKey } from './frost/suites.ts';

@@ -1,0 +1,64 @@
+import { KeepsetError } from '@keepset/bytes';
+import type { Digest, KeygenParams, SignParams, SignRequest } from './ceremony.ts';
+import { startFrostKeygen } from './frost/keygen.ts';
+import { startFrostSign } from './frost/sign.ts';
+import { ed25519Suite, schnorrSuite, taprootOutputKey } from './frost/suites.ts';
+import type { GroupKey, KeyShare, Scheme } from './key.ts';
+import type { Step } from './machine.ts';
+
+/** The one face every scheme has. */
+export interface SchemeProtocol {
+  readonly scheme: Scheme;
+  /** Digests a {@link SignRequest} may name. */
+  readonly digests: readonly Digest[];
+  startKeygen(params: KeygenParams): Step<KeyShare>;
+  startSign(params: SignParams): Step<Uint8Array>;
+  /** Whether `signature` is valid for the request under the key; false for anything malformed. */
+  verify(group: Pick<GroupKey, 'publicKey'>, request: SignRequest, signature: Uint8Array): boolean;
+}
+
+const falseIfThrows = (check: () => boolean): boolean => {
+  try {
+    return check();
+  } catch {
+    return false;
+  }
+};
+
+const ed25519Protocol: SchemeProtocol = {
+  scheme: 'ed25519',
+  digests: ['none'],
+  startKeygen: (params) => startFrostKeygen(ed25519Suite, params),
+  startSign: (params) => startFrostSign(ed25519Suite, params),
+  verify: ({ publicKey }, request, signature) =>
+    falseIfThrows(() => ed25519Suite.verify(signature, request.message, publicKey)),
+};
+
+const schnorrProtocol: SchemeProtocol = {
+  scheme: 'schnorr-secp256k1',
+  digests: ['none'],
+  startKeygen: (params) => startFrostKeygen(schnorrSuite, params),
+  startSign: (params) => startFrostSign(schnorrSuite, params),
+  verify: ({ publicKey }, request, signature) =>
+    falseIfThrows(() => {
+      const key = request.taproot === undefined ? publicKey : taprootOutputKey(publicKey, request.taproot);
+      return schnorrSuite.verify(signature, request.message, key);
+    }),
+};
+
+const protocols: ReadonlyMap<Scheme, SchemeProtocol> = new Map(
+  [ed25519Protocol, schnorrProtocol].map((protocol) => [protocol.scheme, protocol]),
+);
+
+/** Schemes that can generate keys and sign. */
+export const supportedSchemes: readonly Scheme[] = [...protocols.keys()];
+
+/** @throws KeepsetError `input/unsupported` */
+export const protocolFor = (scheme: Scheme): SchemeProtocol => {
+  const protocol = protocols.get(scheme);
+  if (protocol === undefined)
+    throw new KeepsetError('input/unsupported', `Scheme ${scheme} is not supported.`, {
+      hint: `Use one of ${supportedSchemes.join(', ')}.`,
+    });
+  return protocol;
+};
