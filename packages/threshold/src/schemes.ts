@@ -1,5 +1,6 @@
 import { KeepsetError } from '@keepset/bytes';
 import type { Digest, KeygenParams, SignParams, SignRequest } from './ceremony.ts';
+import { isConsistentFrostShare } from './frost/consistency.ts';
 import { startFrostKeygen } from './frost/keygen.ts';
 import { startFrostSign } from './frost/sign.ts';
 import { ed25519Suite, schnorrSuite, taprootOutputKey } from './frost/suites.ts';
@@ -15,6 +16,8 @@ export interface SchemeProtocol {
   startSign(params: SignParams): Step<Uint8Array>;
   /** Whether `signature` is valid for the request under the key; false for anything malformed. */
   verify(group: Pick<GroupKey, 'publicKey'>, request: SignRequest, signature: Uint8Array): boolean;
+  /** Whether the share fits the key's public data, and the public data fit one another; false for anything malformed. */
+  checkShare(share: KeyShare): boolean;
 }
 
 const falseIfThrows = (check: () => boolean): boolean => {
@@ -30,6 +33,7 @@ const ed25519Protocol: SchemeProtocol = {
   digests: ['none'],
   startKeygen: (params) => startFrostKeygen(ed25519Suite, params),
   startSign: (params) => startFrostSign(ed25519Suite, params),
+  checkShare: (share) => falseIfThrows(() => isConsistentFrostShare(ed25519Suite, share)),
   verify: ({ publicKey }, request, signature) =>
     falseIfThrows(() => ed25519Suite.verify(signature, request.message, publicKey)),
 };
@@ -39,6 +43,7 @@ const schnorrProtocol: SchemeProtocol = {
   digests: ['none'],
   startKeygen: (params) => startFrostKeygen(schnorrSuite, params),
   startSign: (params) => startFrostSign(schnorrSuite, params),
+  checkShare: (share) => falseIfThrows(() => isConsistentFrostShare(schnorrSuite, share)),
   verify: ({ publicKey }, request, signature) =>
     falseIfThrows(() => {
       const key = request.taproot === undefined ? publicKey : taprootOutputKey(publicKey, request.taproot);

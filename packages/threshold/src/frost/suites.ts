@@ -17,6 +17,10 @@ export interface FrostSuite {
   readonly tweak: (pub: FrostPublic, secret: FrostSecret, taproot: TaprootTweak | undefined) => Tweaked;
   /** Whether the bytes are a canonical point of the prime-order group other than the identity. */
   readonly isPoint: (bytes: Uint8Array) => boolean;
+  /** Public image of a share scalar. Throws for zero and for non-canonical scalars. */
+  readonly imageOf: (secret: Uint8Array) => Uint8Array;
+  /** The committed polynomial's public image at `x`, in variable time (all inputs are public). */
+  readonly imageAtVarTime: (commitments: readonly Uint8Array[], x: number) => Uint8Array;
   /** Plain single-key verification, so that no signature leaves unchecked. */
   readonly verify: (signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array) => boolean;
 }
@@ -47,6 +51,33 @@ const isGroupPoint = (parse: () => CheckablePoint): boolean => {
   }
 };
 
+interface Arithmetic<P> {
+  readonly BASE: P;
+  readonly ZERO: P;
+  readonly Fn: { fromBytes(bytes: Uint8Array): bigint };
+  fromBytes(bytes: Uint8Array): P;
+}
+interface Element<P> {
+  add(other: P): P;
+  multiply(scalar: bigint): P;
+  multiplyUnsafe(scalar: bigint): P;
+  toBytes(): Uint8Array;
+}
+
+/** Public images over one curve; the polynomial is evaluated by Horner's rule. */
+const imagesOver = <P extends Element<P>>(
+  Point: Arithmetic<P>,
+): Pick<FrostSuite, 'imageOf' | 'imageAtVarTime'> => ({
+  imageOf: (secret) => Point.BASE.multiply(Point.Fn.fromBytes(secret)).toBytes(),
+  imageAtVarTime: (commitments, x) =>
+    commitments
+      .reduceRight(
+        (sum, commitment) => sum.multiplyUnsafe(BigInt(x)).add(Point.fromBytes(commitment)),
+        Point.ZERO,
+      )
+      .toBytes(),
+});
+
 /** @spec RFC 9591 §6.1 FROST(Ed25519, SHA-512); signatures are plain RFC 8032. */
 export const ed25519Suite: FrostSuite = {
   scheme: 'ed25519',
@@ -58,6 +89,7 @@ export const ed25519Suite: FrostSuite = {
     return { pub, secret };
   },
   isPoint: (bytes) => isGroupPoint(() => ed25519.Point.fromBytes(bytes)),
+  ...imagesOver(ed25519.Point),
   // Cofactorless and strict encodings (RFC 8032), the rule OpenSSL and OpenSSH verify by.
   verify: (signature, message, publicKey) => ed25519.verify(signature, message, publicKey, { zip215: false }),
 };
@@ -127,6 +159,7 @@ export const schnorrSuite: FrostSuite = {
   pointBytes: 33,
   tweak: tweakTaproot,
   isPoint: (bytes) => isGroupPoint(() => Point.fromBytes(bytes)),
+  ...imagesOver(Point),
   verify: (signature, message, publicKey) => schnorr.verify(signature, message, publicKey.subarray(1)),
 };
 
