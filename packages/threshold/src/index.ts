@@ -13,3 +13,4 @@ export {
 } from './ceremony.ts';
 export { protocolFor, supportedSchemes, type SchemeProtocol } from './schemes.ts';
 export { taprootOutputKey } from './frost/suites.ts';
+export { checkedShare, decodeKeyShare, encodeKeyShare, groupFields } from './codec.ts';

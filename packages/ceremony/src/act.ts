@@ -1,0 +1,30 @@
+import type { EntryFields } from '@keepset/log';
+
+/** An act of Party 1 as its log commits to it, in clear. Both sides derive the log entry's fields from this. */
+export interface LoggedAct {
+  readonly kind: 'keygen' | 'sign';
+  readonly tenant: string;
+  readonly device: string;
+  readonly session: Uint8Array;
+  readonly keyId: string;
+  readonly epoch: number;
+  /** SHA-256 of what was signed. */
+  readonly message?: Uint8Array;
+}
+
+/** The fields of the act's log entry. */
+export const entryFieldsOf = ({
+  tenant,
+  device,
+  session,
+  keyId,
+  epoch,
+  message,
+}: LoggedAct): EntryFields => ({
+  tenant,
+  device,
+  session,
+  key: keyId,
+  epoch,
+  message,
+});

@@ -1,0 +1,67 @@
+/** What the device's side of a ceremony needs from the world. */
+import type { KeyShare, Rng } from '@keepset/threshold';
+import type { PartyTransport } from '@keepset/transport';
+import type { LogHead } from '@keepset/wire';
+
+/** Where this device keeps its shares. A share is pending until the ceremony that made it is known to be complete. */
+export interface ShareVault {
+  /** Makes a pending share durable before it returns. Replaces a pending share of the same key and epoch. */
+  putPending(share: KeyShare): Promise<void>;
+  /** Makes a pending share the key's current one. Does nothing if it already is. */
+  promote(keyId: string, epoch: number): Promise<void>;
+  /** Destroys a pending share. Does nothing if there is none. */
+  discard(keyId: string, epoch: number): Promise<void>;
+  /** @throws KeepsetError `input/unknown-key` or of family `place/` */
+  open(keyId: string): Promise<KeyShare>;
+  /** Ids of the keys that have a current share. */
+  list(): Promise<readonly string[]>;
+}
+
+/** A ceremony that may have been completed by the other side without this device knowing. */
+export interface OpenSession {
+  /** 32 bytes. */
+  readonly session: Uint8Array;
+  readonly kind: 'keygen';
+  readonly keyId: string;
+  readonly epoch: number;
+}
+
+/** Durable list of open sessions. */
+export interface SessionJournal {
+  /** Durable before it returns. */
+  add(entry: OpenSession): Promise<void>;
+  remove(session: Uint8Array): Promise<void>;
+  list(): Promise<readonly OpenSession[]>;
+}
+
+/** The newest log head this device has verified: the pin that uncovers a server that was rolled back. */
+export interface LogPin {
+  load(): Promise<LogHead | undefined>;
+  /** Durable before it returns. Keeps the larger head when another process has saved one meanwhile. */
+  save(head: LogHead): Promise<void>;
+}
+
+/** What a ceremony is doing, for a progress display. */
+export interface Progress {
+  readonly step: number;
+  readonly of: number;
+  readonly text: string;
+}
+
+/** A device as a party. */
+export interface DeviceParty {
+  /** Its name in policies. */
+  readonly party: string;
+  /** The server's name in policies. */
+  readonly serverParty: string;
+  /** What the server knows this device as. */
+  readonly account: { readonly tenant: string; readonly device: string };
+  /** Log verifier key (C2SP vkey) pinned at enrolment. */
+  readonly logKey: string;
+  readonly transport: PartyTransport;
+  readonly vault: ShareVault;
+  readonly journal: SessionJournal;
+  readonly logPin: LogPin;
+  readonly rng?: Rng;
+  readonly onProgress?: (progress: Progress) => void;
+}

@@ -1,0 +1,35 @@
+import { toKeepsetError, type KeepsetError } from '@keepset/bytes';
+import type { DeviceParty } from './ports.ts';
+
+/** What became of a ceremony that was cut off. */
+export interface SettledSession {
+  readonly kind: 'keygen';
+  readonly keyId: string;
+  /**
+   * `completed`: both sides hold the key, and it can be used. `void`: neither does, and it never will be.
+   * `undecided`: the server could not be asked; nothing was changed.
+   */
+  readonly outcome: 'completed' | 'void' | 'undecided';
+  /** Why it is undecided. */
+  readonly error?: KeepsetError;
+}
+
+/**
+ * Settles every ceremony this device does not know the end of: asks the server, then promotes or destroys the
+ * pending share. Call it before using the vault. Safe to repeat and to be killed at any point.
+ */
+export const settleOpenSessions = async (device: DeviceParty): Promise<readonly SettledSession[]> => {
+  const settled: SettledSession[] = [];
+  for (const { session, kind, keyId, epoch } of await device.journal.list()) {
+    try {
+      const { state } = await device.transport.resolve(session);
+      if (state === 'committed') await device.vault.promote(keyId, epoch);
+      else await device.vault.discard(keyId, epoch);
+      await device.journal.remove(session);
+      settled.push({ kind, keyId, outcome: state === 'committed' ? 'completed' : 'void' });
+    } catch (error) {
+      settled.push({ kind, keyId, outcome: 'undecided', error: toKeepsetError(error) });
+    }
+  }
+  return settled;
+};

@@ -1,0 +1,91 @@
+/** What Party 1 needs from the world. The server implements these over its database and key-encryption key. */
+import type { GroupKey, KeyShare, Rng, Scheme } from '@keepset/threshold';
+import type { LogEvidence, LogHead } from '@keepset/wire';
+import type { LoggedAct } from '../act.ts';
+
+/** Who asks. Established by the transport, never by the message. */
+export interface Caller {
+  readonly tenant: string;
+  readonly device: string;
+}
+
+/** What is durable about a session. */
+export interface SessionRow {
+  /** `consumed`: written into the log, the answer not yet kept. */
+  readonly state: 'consumed' | 'committed' | 'void';
+  readonly step: number;
+  /** SHA-256 of the step's request. */
+  readonly requestHash: Uint8Array;
+  readonly answer?: Uint8Array;
+  readonly keyId?: string;
+}
+
+/** A key as Party 1 stores it. */
+export interface KeyRow {
+  readonly group: Pick<GroupKey, 'keyId' | 'scheme' | 'epoch' | 'policy' | 'publicKey'>;
+  readonly state: 'active' | 'frozen';
+  readonly sealedShare: Uint8Array;
+  /** Unix seconds. */
+  readonly createdAt: number;
+}
+
+/** A new key. */
+export type KeyWrite = Omit<KeyRow, 'state' | 'createdAt'>;
+
+/** What a durable step of a session writes besides its result. */
+export interface SessionWrite {
+  readonly caller: Caller;
+  readonly session: Uint8Array;
+  readonly step: number;
+  readonly requestHash: Uint8Array;
+  readonly act: LoggedAct;
+  readonly head?: LogHead;
+}
+
+/** What a conditional write found: it took place, or the session already had an end. */
+export type Written<T> =
+  { readonly written: true; readonly value: T } | { readonly written: false; readonly row: SessionRow };
+
+/**
+ * Durable state. Every operation is atomic and durable when it returns; each is scoped to one tenant.
+ * @throws KeepsetError of family `store/`.
+ */
+export interface Party1Store {
+  findSession(tenant: string, session: Uint8Array): Promise<SessionRow | undefined>;
+  /** Makes a session void unless it already has an end; returns its end. */
+  voidSession(tenant: string, session: Uint8Array): Promise<SessionRow>;
+  findKey(tenant: string, keyId: string): Promise<KeyRow | undefined>;
+  listKeys(tenant: string): Promise<readonly KeyRow[]>;
+  /**
+   * In one transaction: ends the session as committed, keeps the key, appends to the log, and keeps the answer
+   * that `answer` makes of the log's evidence.
+   */
+  commitKey(
+    write: SessionWrite,
+    key: KeyWrite,
+    answer: (evidence: LogEvidence) => Uint8Array,
+  ): Promise<Written<Uint8Array>>;
+  /** In one transaction: ends the session as consumed if the key is active at this epoch, and appends to the log. */
+  consume(write: SessionWrite): Promise<Written<LogEvidence>>;
+  /** Keeps the answer of a consumed session, so that a repeat gets the same bytes; ends it as committed. */
+  keepAnswer(tenant: string, session: Uint8Array, answer: Uint8Array): Promise<void>;
+}
+
+/** Seals shares at rest; the associated data is tenant, key, party and epoch. */
+export interface ShareSealer {
+  seal(tenant: string, share: KeyShare): Promise<Uint8Array>;
+  /** @throws KeepsetError `store/damaged` */
+  open(tenant: string, row: KeyRow): Promise<KeyShare>;
+}
+
+/** Party 1. */
+export interface Party1 {
+  /** Its name in policies. */
+  readonly party: string;
+  readonly schemes: readonly Scheme[];
+  readonly store: Party1Store;
+  readonly sealer: ShareSealer;
+  /** Milliseconds, monotonic enough to expire idle sessions. */
+  readonly now: () => number;
+  readonly rng?: Rng;
+}

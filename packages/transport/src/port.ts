@@ -1,0 +1,18 @@
+import type { KeySummary, SessionOutcome, StepRequest, StepResponse } from '@keepset/wire';
+
+/** How a device reaches Party 1. Implementations authenticate both sides; they need not hide or order anything. */
+export interface PartyTransport {
+  /**
+   * Sends one step of a session and returns Party 1's answer. Repeating a step with the same content is safe
+   * and returns the same answer.
+   * @throws KeepsetError of family `transport/` when no trusted answer came; whatever Party 1 reports otherwise.
+   */
+  step(request: StepRequest): Promise<StepResponse>;
+  /**
+   * Asks what became of a session and, unless it is committed, makes it void for ever.
+   * @throws KeepsetError of family `transport/`.
+   */
+  resolve(session: Uint8Array): Promise<SessionOutcome>;
+  /** Party 1's view of this tenant's keys. */
+  keys(): Promise<readonly KeySummary[]>;
+}
