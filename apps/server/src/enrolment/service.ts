@@ -1,0 +1,49 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { KeepsetError, toBase32, toHex } from '@keepset/bytes';
+import { authKeyId } from '@keepset/transport';
+import type { EnrolRequest, EnrolResponse } from '@keepset/wire';
+import type { EnrolmentStore } from './store.ts';
+
+/** What every enrolled device learns about the server. */
+export type ServerAnnouncement = Pick<EnrolResponse, 'serverParty' | 'serverKey' | 'logKey'>;
+
+const codeLifetime = 24 * 60 * 60;
+
+/** Codes are 80 random bits: they are spent once and expire, but they must not be guessable meanwhile. */
+const newCode = (): string => toBase32(randomBytes(10));
+
+const hashOf = (code: string): Uint8Array =>
+  createHash('sha256').update(`keepset/enrolment/v1/${code}`).digest();
+
+/** Makes a one-time code, valid for a day. @param tenant as in {@link EnrolmentStore.addCode} */
+export const createCode = (store: EnrolmentStore, now: number, tenant?: string): string => {
+  const code = newCode();
+  store.addCode(hashOf(code), tenant, now + codeLifetime);
+  return code;
+};
+
+/**
+ * Enrols the device whose key signed the request.
+ * @throws KeepsetError `transport/enrolment-refused`; it does not say why, so that codes cannot be probed.
+ */
+export const enrolDevice = (
+  store: EnrolmentStore,
+  announcement: ServerAnnouncement,
+  request: EnrolRequest,
+  now: number,
+): EnrolResponse => {
+  if (request.party === announcement.serverParty)
+    throw new KeepsetError('input/invalid-argument', `${request.party} is the server's own party name.`);
+  const device = {
+    device: toHex(randomBytes(16)),
+    authKey: authKeyId(request.publicKey),
+    publicKey: request.publicKey,
+    party: request.party,
+  };
+  const row = store.enrol(hashOf(request.code), device, toHex(randomBytes(16)), now);
+  if (row === undefined)
+    throw new KeepsetError('transport/enrolment-refused', 'This enrolment code is not valid.', {
+      hint: 'Codes work once and for a day. Ask for a new one (`keepset invite`).',
+    });
+  return { tenant: row.tenant, device: row.device, ...announcement };
+};

@@ -1,0 +1,85 @@
+import { integerColumn, textColumn, bytesColumn, inTransaction, type Database } from '../store/database.ts';
+
+/** A device that may call this server. */
+export interface DeviceRow {
+  readonly device: string;
+  readonly tenant: string;
+  /** Compressed P-256 point, 33 bytes. */
+  readonly publicKey: Uint8Array;
+  readonly party: string;
+}
+
+/** A device to be enrolled. */
+export interface NewDevice {
+  readonly device: string;
+  readonly authKey: string;
+  readonly publicKey: Uint8Array;
+  readonly party: string;
+}
+
+/** Tenants, devices, one-time codes and request nonces. Times are Unix seconds. */
+export interface EnrolmentStore {
+  /** @param tenant the tenant the code adds a device to; undefined makes a new one. */
+  addCode(codeHash: Uint8Array, tenant: string | undefined, expiresAt: number): void;
+  /** Spends a code and adds the device, in one transaction; undefined when the code is unknown, spent or expired. */
+  enrol(codeHash: Uint8Array, device: NewDevice, newTenant: string, now: number): DeviceRow | undefined;
+  findDevice(authKey: string): DeviceRow | undefined;
+  countDevices(): number;
+  /** True if this nonce was not seen before from this key. */
+  useNonce(authKey: string, nonce: string, expiresAt: number, now: number): boolean;
+}
+
+export const enrolmentStore = (database: Database): EnrolmentStore => {
+  const addCode = database.prepare(
+    'INSERT INTO enrolment_codes (code_hash, tenant, expires_at) VALUES (?, ?, ?)',
+  );
+  const readCode = database.prepare(
+    'SELECT tenant FROM enrolment_codes WHERE code_hash = ? AND used_by IS NULL AND expires_at > ?',
+  );
+  const spendCode = database.prepare('UPDATE enrolment_codes SET used_by = ? WHERE code_hash = ?');
+  const addTenant = database.prepare('INSERT INTO tenants (tenant, created_at) VALUES (?, ?)');
+  const addDevice = database.prepare(
+    'INSERT INTO devices (device, tenant, auth_key, public_key, party, created_at) VALUES (?, ?, ?, ?, ?, ?)',
+  );
+  const readDevice = database.prepare(
+    'SELECT device, tenant, public_key, party FROM devices WHERE auth_key = ?',
+  );
+  const countDevices = database.prepare('SELECT count(*) AS n FROM devices');
+  const useNonce = database.prepare(
+    'INSERT INTO request_nonces (auth_key, nonce, expires_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+  );
+  const dropNonces = database.prepare('DELETE FROM request_nonces WHERE expires_at <= ?');
+
+  const findDevice = (authKey: string): DeviceRow | undefined => {
+    const row = readDevice.get(authKey);
+    if (row === undefined) return undefined;
+    return {
+      device: textColumn(row, 'device'),
+      tenant: textColumn(row, 'tenant'),
+      publicKey: bytesColumn(row, 'public_key'),
+      party: textColumn(row, 'party'),
+    };
+  };
+  return {
+    findDevice,
+    addCode: (codeHash, tenant, expiresAt) => {
+      addCode.run(codeHash, tenant ?? null, expiresAt);
+    },
+    countDevices: () => integerColumn(countDevices.get() ?? {}, 'n'),
+    enrol: (codeHash, { device, authKey, publicKey, party }, newTenant, now) =>
+      inTransaction(database, () => {
+        const code = readCode.get(codeHash, now);
+        if (code === undefined || findDevice(authKey) !== undefined) return undefined;
+        const tenant = code['tenant'] === null ? newTenant : textColumn(code, 'tenant');
+        if (code['tenant'] === null) addTenant.run(tenant, now);
+        addDevice.run(device, tenant, authKey, publicKey, party, now);
+        spendCode.run(device, codeHash);
+        return { device, tenant, publicKey, party };
+      }),
+    useNonce: (authKey, nonce, expiresAt, now) =>
+      inTransaction(database, () => {
+        dropNonces.run(now);
+        return useNonce.run(authKey, nonce, expiresAt).changes === 1;
+      }),
+  };
+};

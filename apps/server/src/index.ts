@@ -1,0 +1,2 @@
+export { createInvite, startServer, type RunningServer } from './server.ts';
+export { defaultOptions, isKekInsideData, type ServerOptions } from './options.ts';

@@ -1,0 +1,132 @@
+import type { KeyRow, Party1Store, SessionRow, SessionWrite } from '@keepset/ceremony';
+import { KeepsetError } from '@keepset/bytes';
+import { bytesColumn, inTransaction, integerColumn, textColumn, type Database } from './database.ts';
+import type { LogStore } from './log.ts';
+
+/** Party 1's durable state in SQLite. @param now Unix seconds. */
+export const partyStore = (database: Database, log: LogStore, now: () => number): Party1Store => {
+  const readSession = database.prepare(
+    'SELECT state, step, request_hash, answer, key_id FROM sessions WHERE tenant = ? AND session = ?',
+  );
+  const endSession = database.prepare(
+    `INSERT INTO sessions (tenant, session, state, step, request_hash, answer, key_id, ended_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+  );
+  const keepAnswer = database.prepare(
+    `UPDATE sessions SET answer = ?, state = 'committed' WHERE tenant = ? AND session = ? AND state = 'consumed'`,
+  );
+  const keyColumns = 'key_id, scheme, epoch, policy, public_key, state, sealed_share, created_at';
+  const readKey = database.prepare(`SELECT ${keyColumns} FROM keys WHERE tenant = ? AND key_id = ?`);
+  const readKeys = database.prepare(
+    `SELECT ${keyColumns} FROM keys WHERE tenant = ? ORDER BY created_at, key_id`,
+  );
+  const writeKey = database.prepare(
+    `INSERT INTO keys (tenant, key_id, scheme, epoch, policy, public_key, state, sealed_share, created_at)
+     VALUES (?, ?, ?, ?, ?, ?, 'active', ?, ?)`,
+  );
+
+  const findSession = (tenant: string, session: Uint8Array): SessionRow | undefined => {
+    const row = readSession.get(tenant, session);
+    return row === undefined ? undefined : toSessionRow(row);
+  };
+  const mustFindSession = (tenant: string, session: Uint8Array): SessionRow => {
+    const row = findSession(tenant, session);
+    if (row === undefined) throw new KeepsetError('bug/invariant', 'A session that exists was not found.');
+    return row;
+  };
+  const findKey = (tenant: string, keyId: string): KeyRow | undefined => {
+    const row = readKey.get(tenant, keyId);
+    return row === undefined ? undefined : toKeyRow(row);
+  };
+  /** Ends the session if nothing has ended it yet. */
+  const end = (write: SessionWrite, state: 'consumed' | 'committed', answer: Uint8Array | null): boolean => {
+    const { caller, session, step, requestHash, act } = write;
+    const values = [caller.tenant, session, state, step, requestHash, answer, act.keyId, now()] as const;
+    return endSession.run(...values).changes === 1;
+  };
+
+  return {
+    findSession: (tenant, session) => settled(() => findSession(tenant, session)),
+    findKey: (tenant, keyId) => settled(() => findKey(tenant, keyId)),
+    listKeys: (tenant) => settled(() => readKeys.all(tenant).map(toKeyRow)),
+    voidSession: (tenant, session) =>
+      settled(() =>
+        inTransaction(database, () => {
+          endSession.run(tenant, session, 'void', 0, new Uint8Array(0), null, null, now());
+          return mustFindSession(tenant, session);
+        }),
+      ),
+    commitKey: (write, key, answer) =>
+      settled(() =>
+        inTransaction(database, () => {
+          const { tenant } = write.caller;
+          const row = findSession(tenant, write.session);
+          if (row !== undefined) return { written: false, row };
+          const value = answer(log.append(write.act, write.head, now()));
+          end(write, 'committed', value);
+          const { group, sealedShare } = key;
+          writeKey.run(
+            tenant,
+            group.keyId,
+            group.scheme,
+            group.epoch,
+            group.policy,
+            group.publicKey,
+            sealedShare,
+            now(),
+          );
+          return { written: true, value };
+        }),
+      ),
+    consume: (write) =>
+      settled(() =>
+        inTransaction(database, () => {
+          const { caller, act } = write;
+          const row = findSession(caller.tenant, write.session);
+          if (row !== undefined) return { written: false, row };
+          const key = findKey(caller.tenant, act.keyId);
+          // Re-read inside the transaction: a freeze or refresh may have come in between.
+          if (key === undefined || key.state !== 'active')
+            throw new KeepsetError('policy/forbidden', `Key ${act.keyId} may not sign now.`);
+          if (key.group.epoch !== act.epoch)
+            throw new KeepsetError(
+              'abort/wrong-epoch',
+              `Epoch ${act.epoch} of the key is no longer current.`,
+            );
+          end(write, 'consumed', null);
+          return { written: true, value: log.append(act, write.head, now()) };
+        }),
+      ),
+    keepAnswer: (tenant, session, answer) =>
+      settled(() => {
+        inTransaction(database, () => keepAnswer.run(answer, tenant, session));
+      }),
+  };
+};
+
+/** Runs synchronous database work in the form of the asynchronous port: a throw becomes a rejection. */
+const settled = <T>(work: () => T): Promise<T> =>
+  new Promise((resolve) => {
+    resolve(work());
+  });
+
+const toSessionRow = (row: Record<string, unknown>): SessionRow => ({
+  state: textColumn(row, 'state') as SessionRow['state'],
+  step: integerColumn(row, 'step'),
+  requestHash: bytesColumn(row, 'request_hash'),
+  ...(row['answer'] === null ? {} : { answer: bytesColumn(row, 'answer') }),
+  ...(row['key_id'] === null ? {} : { keyId: textColumn(row, 'key_id') }),
+});
+
+const toKeyRow = (row: Record<string, unknown>): KeyRow => ({
+  group: {
+    keyId: textColumn(row, 'key_id'),
+    scheme: textColumn(row, 'scheme') as KeyRow['group']['scheme'],
+    epoch: integerColumn(row, 'epoch'),
+    policy: textColumn(row, 'policy'),
+    publicKey: bytesColumn(row, 'public_key'),
+  },
+  state: textColumn(row, 'state') as KeyRow['state'],
+  sealedShare: bytesColumn(row, 'sealed_share'),
+  createdAt: integerColumn(row, 'created_at'),
+});

@@ -1,0 +1,82 @@
+/** The database's schema, one entry per version. Entries are added, never changed. */
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE tenants (
+    tenant TEXT PRIMARY KEY,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE devices (
+    device TEXT PRIMARY KEY,
+    tenant TEXT NOT NULL REFERENCES tenants (tenant),
+    auth_key TEXT NOT NULL UNIQUE,
+    public_key BLOB NOT NULL,
+    party TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+
+  -- Codes are kept as hashes: whoever reads the database cannot enrol.
+  CREATE TABLE enrolment_codes (
+    code_hash BLOB PRIMARY KEY,
+    tenant TEXT REFERENCES tenants (tenant),
+    expires_at INTEGER NOT NULL,
+    used_by TEXT REFERENCES devices (device)
+  ) STRICT;
+
+  CREATE TABLE request_nonces (
+    auth_key TEXT NOT NULL,
+    nonce TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (auth_key, nonce)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX request_nonces_by_expiry ON request_nonces (expires_at);
+
+  -- A row here is the end of a session: there is at most one, and it is written before anything is released.
+  CREATE TABLE sessions (
+    tenant TEXT NOT NULL REFERENCES tenants (tenant),
+    session BLOB NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('consumed', 'committed', 'void')),
+    step INTEGER NOT NULL,
+    request_hash BLOB NOT NULL,
+    answer BLOB,
+    key_id TEXT,
+    ended_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant, session)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE keys (
+    tenant TEXT NOT NULL REFERENCES tenants (tenant),
+    key_id TEXT NOT NULL,
+    scheme TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    policy TEXT NOT NULL,
+    public_key BLOB NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('active', 'frozen')),
+    sealed_share BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant, key_id)
+  ) STRICT;
+
+  -- The log everyone may read, and, apart from it, whose entry is whose.
+  CREATE TABLE log_entries (seq INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT;
+  CREATE TABLE log_hashes (
+    level INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (level, position)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE log_head (
+    only INTEGER PRIMARY KEY CHECK (only = 0),
+    size INTEGER NOT NULL,
+    checkpoint TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE log_owners (
+    seq INTEGER PRIMARY KEY REFERENCES log_entries (seq),
+    tenant TEXT NOT NULL REFERENCES tenants (tenant),
+    device TEXT NOT NULL,
+    salt BLOB NOT NULL
+  ) STRICT;
+
+  CREATE TABLE server_secrets (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
+  `,
+];
