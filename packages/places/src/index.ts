@@ -1,0 +1,16 @@
+export type {
+  CopyEntry,
+  CopyHealth,
+  CopyMeta,
+  CopyName,
+  PendingPlace,
+  PlaceKind,
+  PlaceProperties,
+  SharePlace,
+  StoredCopy,
+} from './port.ts';
+export type { FileFacts, FileKind, FileSystem, OpenFile } from './fs/port.ts';
+export { nodeFileSystem } from './fs/node.ts';
+export { openFilePlace } from './file/place.ts';
+export { memoryPlace, type MemoryPlace } from './memory/place.ts';
+export { scryptInThreadPool } from './scrypt.ts';
