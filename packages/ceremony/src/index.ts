@@ -10,6 +10,7 @@ export type {
 } from './device/ports.ts';
 export { runKeygen, type KeygenOrder } from './device/keygen.ts';
 export { runSign, signWith, type SignOrder, type SignOutcome } from './device/sign.ts';
+export { shareFileVault, type VaultOptions } from './device/vault.ts';
 export { settleOpenSessions, type SettledSession } from './device/settle.ts';
 export type {
   Caller,

@@ -1,6 +1,11 @@
 import swagger from '@fastify/swagger';
 import { randomBytes } from 'node:crypto';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, {
+  LogController,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import type { Logger } from 'pino';
 import { KeepsetError, toBase64Url, toKeepsetError } from '@keepset/bytes';
 import { mediaType, signResponse } from '@keepset/transport';
@@ -26,7 +31,7 @@ export const createApp = async ({ tls, logger }: AppOptions): Promise<FastifyIns
     keepAliveTimeout: 60_000,
     forceCloseConnections: 'idle',
     // Sessions are named in the address; they are not for the log.
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
   }) as unknown as FastifyInstance;
   // Routes check what they get themselves, strictly, and answer in the house's terms; schemas only describe.
   app.setValidatorCompiler(() => () => true);

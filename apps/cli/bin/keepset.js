@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+// Starts on any Node from 18 on and hands over to a modern one.
+import { fileURLToPath } from 'node:url';
+import { isModern, runModern } from '../../../runtime/handover.js';
+
+if (isModern()) {
+  const { enableCompileCache } = await import('node:module');
+  enableCompileCache?.();
+  const { main } = await import('../src/main.ts');
+  process.exitCode = await main(process.argv.slice(2));
+} else {
+  process.exitCode = await runModern([fileURLToPath(import.meta.url), ...process.argv.slice(2)]);
+}

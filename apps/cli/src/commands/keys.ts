@@ -1,0 +1,102 @@
+import { toHex, toKeepsetError, type KeepsetError } from '@keepset/bytes';
+import type { DeviceParty } from '@keepset/ceremony';
+import type { KeySummary } from '@keepset/wire';
+import type { Command } from '../command.ts';
+import { withDevice } from '../home/device.ts';
+import { passphraseOptions } from '../home/passphrase.ts';
+import { homeOptions } from '../home/paths.ts';
+
+/** How a key stands on the two sides. */
+type KeyState =
+  | 'usable'
+  | 'frozen'
+  | 'unchecked'
+  | 'only on this device'
+  | 'only on the server'
+  | 'other epoch on the server';
+
+interface KeyLine {
+  readonly keyId: string;
+  readonly scheme: string;
+  readonly policy: string;
+  readonly epoch: number;
+  readonly publicKey: string;
+  readonly state: KeyState;
+}
+
+export const keys: Command = {
+  name: 'keys',
+  summary: 'List the keys of this device and how they stand on both sides',
+  usage: '',
+  positionals: [0, 0],
+  options: { ...passphraseOptions, ...homeOptions },
+  examples: ['keepset keys', 'keepset keys --json'],
+  run: ({ options, terminal }) =>
+    withDevice(options, terminal, async ({ device }) => {
+      const remote = await askServer(device);
+      if (!Array.isArray(remote))
+        terminal.note(`The server could not be asked: ${(remote as KeepsetError).message}`);
+      const lines = await compare(device, Array.isArray(remote) ? remote : undefined);
+      terminal.result(
+        { keys: lines },
+        lines.length === 0 ? ['No keys yet. Make one with `keepset keygen`.'] : lines.flatMap(print),
+      );
+    }),
+};
+
+const askServer = async (device: DeviceParty): Promise<readonly KeySummary[] | KeepsetError> => {
+  try {
+    return await device.transport.keys();
+  } catch (error) {
+    return toKeepsetError(error);
+  }
+};
+
+const compare = async (
+  device: DeviceParty,
+  remote: readonly KeySummary[] | undefined,
+): Promise<KeyLine[]> => {
+  const lines: KeyLine[] = [];
+  const local = await device.vault.list();
+  for (const keyId of local) {
+    const share = await device.vault.open(keyId);
+    share.secret.wipe();
+    const { group } = share;
+    const state = stateOf(
+      group.epoch,
+      remote?.find((key) => key.keyId === keyId),
+      remote !== undefined,
+    );
+    lines.push({
+      keyId,
+      scheme: group.scheme,
+      policy: group.policy,
+      epoch: group.epoch,
+      publicKey: toHex(group.publicKey),
+      state,
+    });
+  }
+  for (const key of remote ?? [])
+    if (!local.includes(key.keyId))
+      lines.push({
+        keyId: key.keyId,
+        scheme: key.scheme,
+        policy: key.policy,
+        epoch: key.epoch,
+        publicKey: toHex(key.publicKey),
+        state: 'only on the server',
+      });
+  return lines;
+};
+
+const stateOf = (epoch: number, remote: KeySummary | undefined, asked: boolean): KeyState => {
+  if (!asked) return 'unchecked';
+  if (remote === undefined) return 'only on this device';
+  if (remote.epoch !== epoch) return 'other epoch on the server';
+  return remote.state === 'frozen' ? 'frozen' : 'usable';
+};
+
+const print = ({ keyId, scheme, policy, epoch, state }: KeyLine): string[] => [
+  keyId,
+  `  ${scheme}, ${policy}, epoch ${epoch}: ${state}`,
+];

@@ -1,0 +1,50 @@
+import { startServer, type RunningServer } from '@keepset/server';
+import type { Command } from '../command.ts';
+import { readServerOptions, serverDataOptions } from '../server-options.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+
+/** Resolves once the process is asked to stop. */
+export const untilAskedToStop = (): Promise<void> =>
+  new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
+
+export const serve: Command = {
+  name: 'serve',
+  summary: 'Run the commitment server (Party 1)',
+  usage: '[--port PORT] [--data DIR] [--kek FILE]',
+  positionals: [0, 0],
+  options: {
+    ...serverDataOptions,
+    party: { type: 'string', value: 'NAME', help: 'The server’s own name in policies (default server)' },
+    'log-level': { type: 'string', value: 'LEVEL', help: 'silent, error, warn (default), info or debug' },
+  },
+  examples: [
+    'keepset serve',
+    'keepset serve --port 8443 --data /srv/keepset --kek /etc/keepset/kek',
+    'keepset serve --host 0.0.0.0 --public-url https://keys.example.com --tls-cert chain.pem --tls-key key.pem',
+  ],
+  run: async ({ options, terminal }) => {
+    const server = await startServer(readServerOptions(options));
+    announce(server, terminal);
+    await untilAskedToStop();
+    terminal.note('Stopping: letting requests finish…');
+    await server.close();
+  },
+};
+
+const announce = (server: RunningServer, terminal: Terminal): void => {
+  const invitation = server.deviceCount === 0 ? server.invite() : undefined;
+  for (const warning of server.warnings) terminal.note(`warning: ${warning}`);
+  terminal.result({ url: server.url, logKey: server.logKey, invitation: invitation ?? null }, [
+    `Commitment server at ${server.url}`,
+    `  API description    ${server.url}/openapi.json`,
+    `  audit log          ${server.url}/v1/log/checkpoint`,
+    `  log verifier key   ${server.logKey}`,
+    ...(invitation === undefined
+      ? ['  Devices are enrolled. `keepset invite` makes an invitation for another user.']
+      : ['', 'No device is enrolled yet. On the device run:', `  keepset enroll '${invitation}'`]),
+    '',
+    'Ctrl-C stops it.',
+  ]);
+};

@@ -1,0 +1,72 @@
+import { toHex } from '@keepset/bytes';
+import type { GroupKey, Scheme } from '@keepset/ceremony';
+import { address, ethereumAddress, spkiPem, sshPublicKey } from '@keepset/intent';
+import type { Command } from '../command.ts';
+import { withDevice } from '../home/device.ts';
+import { findKeyId } from '../home/keys.ts';
+import { passphraseOptions } from '../home/passphrase.ts';
+import { homeOptions, homePaths } from '../home/paths.ts';
+
+export const show: Command = {
+  name: 'show',
+  summary: 'Show a key: policy, parties, public key in the forms programs take',
+  usage: '[KEY]',
+  positionals: [0, 1],
+  options: { ...passphraseOptions, ...homeOptions },
+  examples: ['keepset show', 'keepset show 4osh --json', 'keepset show --json | jq -r .forms.ssh > key.pub'],
+  run: ({ positionals, options, terminal }) =>
+    withDevice(options, terminal, async ({ device, account }) => {
+      const keyId = await findKeyId(device.vault, positionals[0]);
+      const share = await device.vault.open(keyId);
+      share.secret.wipe();
+      const { group, party } = share;
+      const written = publicForms(group);
+      const { scheme, epoch, policy, parties, threshold } = group;
+      terminal.result(
+        {
+          keyId,
+          scheme,
+          epoch,
+          policy,
+          parties,
+          threshold,
+          party,
+          publicKey: toHex(group.publicKey),
+          forms: written,
+        },
+        [
+          `Key ${keyId}`,
+          `  scheme      ${scheme}`,
+          `  policy      ${policy}: ${threshold} of ${parties.length} must sign together`,
+          `  epoch       ${epoch}`,
+          `  this device ${party}, its share in ${homePaths(options).shares}`,
+          `  server      ${account.serverParty} at ${account.server}`,
+          `  public key  ${toHex(group.publicKey)}`,
+          ...Object.entries(written).flatMap(([name, text]) => [
+            '',
+            `${name}:`,
+            ...text
+              .trimEnd()
+              .split('\n')
+              .map((line) => `  ${line}`),
+          ]),
+        ],
+      );
+    }),
+};
+
+/** The public key as other programs read it. */
+const publicForms = (group: GroupKey): Readonly<Record<string, string>> => forms[group.scheme](group);
+
+const ssh = (group: GroupKey): string => sshPublicKey(group, `keepset-${group.keyId}`);
+
+const forms: Readonly<Record<Scheme, (group: GroupKey) => Readonly<Record<string, string>>>> = {
+  ed25519: (group) => ({ ssh: ssh(group), pem: spkiPem(group) }),
+  'schnorr-secp256k1': (group) => ({ xonly: toHex(group.publicKey.subarray(1)), taproot: address(group) }),
+  'ecdsa-secp256k1': (group) => ({
+    pem: spkiPem(group),
+    bitcoin: address(group),
+    ethereum: ethereumAddress(group),
+  }),
+  'ecdsa-p256': (group) => ({ ssh: ssh(group), pem: spkiPem(group) }),
+};

@@ -1,0 +1,99 @@
+import { KeepsetError } from '@keepset/bytes';
+import { settleOpenSessions, shareFileVault, type DeviceParty, type SettledSession } from '@keepset/ceremony';
+import { openFilePlace, scryptInThreadPool } from '@keepset/places';
+import { httpTransport, openChannel, softwareSigner, type Traffic } from '@keepset/transport';
+import { decodeIdentityFile, isEncryptedIdentity, openingKeyOf, signerOf, wipeIdentity } from '@keepset/wire';
+import type { OptionValues } from '../command.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { loadAccount, type Account } from './account.ts';
+import { unixSeconds } from './enrol.ts';
+import { readIfThere } from './files.ts';
+import { fileJournal } from './journal.ts';
+import { fileLogPin } from './log-pin.ts';
+import { obtainPassphrase } from './passphrase.ts';
+import { homePaths } from './paths.ts';
+
+/** An unlocked device. */
+export interface OpenDevice {
+  readonly account: Account;
+  readonly device: DeviceParty;
+  readonly traffic: () => Traffic;
+  /** Wipes the keys and closes connections. */
+  readonly close: () => void;
+}
+
+/**
+ * Unlocks the device of the home folder.
+ * @throws KeepsetError `input/not-enrolled`, `input/wrong-passphrase` or of family `place/`
+ */
+export const openDevice = async (options: OptionValues, terminal: Terminal): Promise<OpenDevice> => {
+  const paths = homePaths(options);
+  const account = await loadAccount(paths.account);
+  const file = await readIfThere(paths.identity);
+  if (file === undefined)
+    throw new KeepsetError('place/not-found', `The device's keys are missing: ${paths.identity}.`);
+  const passphrase = isEncryptedIdentity(file)
+    ? { passphrase: await obtainPassphrase(options, terminal), scrypt: scryptInThreadPool }
+    : undefined;
+  const identity = await decodeIdentityFile(file, passphrase);
+  const channel = openChannel({
+    url: account.server,
+    ...(account.pin === undefined ? {} : { pin: account.pin }),
+  });
+  const transport = httpTransport({
+    channel,
+    signer: softwareSigner(identity.signingKey),
+    serverKey: account.serverKey,
+    now: unixSeconds,
+  });
+  const device: DeviceParty = {
+    party: account.party,
+    serverParty: account.serverParty,
+    account: { tenant: account.tenant, device: account.device },
+    logKey: account.logKey,
+    transport,
+    vault: shareFileVault({
+      place: await openFilePlace(paths.shares),
+      recipient: identity.recipient,
+      openingKey: openingKeyOf(identity),
+      signer: signerOf(identity),
+      now: () => new Date().toISOString(),
+    }),
+    journal: fileJournal(paths.journal),
+    logPin: fileLogPin(paths.logPin),
+    onProgress: (progress) => terminal.progress(progress),
+  };
+  return {
+    account,
+    device,
+    traffic: transport.traffic,
+    close: () => {
+      channel.close();
+      wipeIdentity(identity);
+    },
+  };
+};
+
+/** Opens the device, settles what was cut off earlier, runs `work`, and closes the device. */
+export const withDevice = async <T>(
+  options: OptionValues,
+  terminal: Terminal,
+  work: (open: OpenDevice) => Promise<T>,
+): Promise<T> => {
+  const open = await openDevice(options, terminal);
+  try {
+    for (const settled of await settleOpenSessions(open.device)) terminal.note(describeSettled(settled));
+    return await work(open);
+  } finally {
+    open.close();
+  }
+};
+
+const describeSettled = ({ keyId, outcome, error }: SettledSession): string => {
+  const what = `An earlier key generation (${keyId}) was cut off.`;
+  if (outcome === 'completed')
+    return `${what} The server had committed it: the key is complete and can be used.`;
+  if (outcome === 'void')
+    return `${what} The server never committed it: neither side holds the key. Run \`keepset keygen\` again.`;
+  return `${what} Its outcome is not known yet (${error?.message ?? 'no answer'}) It is settled as soon as the server answers.`;
+};

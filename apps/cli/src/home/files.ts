@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto';
+import { open, readFile, readdir, rename, rm, mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { KeepsetError } from '@keepset/bytes';
+
+const codeOf = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+
+const toPlaceError = (path: string, cause: unknown): KeepsetError => {
+  const code = codeOf(cause);
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new KeepsetError('place/full', `No space left to write ${path}.`, { cause });
+  if (code === 'EROFS' || code === 'EACCES' || code === 'EPERM')
+    return new KeepsetError('place/read-only', `${path} may not be written or read.`, { cause });
+  return new KeepsetError('place/unreachable', `${path} cannot be used (${code ?? 'unknown reason'}).`, {
+    cause,
+  });
+};
+
+/** Writes a small private file so that after a crash it is either the old or the new one, and durable on return. */
+export const writeDurably = async (path: string, content: string | Uint8Array): Promise<void> => {
+  const folder = dirname(path);
+  const temporary = join(folder, `.${randomBytes(6).toString('hex')}.tmp`);
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    await syncFolder(folder);
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    throw toPlaceError(path, cause);
+  }
+};
+
+/** Removes a file durably; a missing one is fine. */
+export const removeDurably = async (path: string): Promise<void> => {
+  try {
+    await rm(path, { force: true });
+    await syncFolder(dirname(path));
+  } catch (cause) {
+    if (codeOf(cause) !== 'ENOENT') throw toPlaceError(path, cause);
+  }
+};
+
+const syncFolder = async (folder: string): Promise<void> => {
+  // Windows cannot open folders; its rename is durable enough with the file itself synced.
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+};
+
+/** The file's bytes, or undefined when it does not exist. */
+export const readIfThere = async (path: string): Promise<Uint8Array | undefined> => {
+  try {
+    return new Uint8Array(await readFile(path));
+  } catch (cause) {
+    if (codeOf(cause) === 'ENOENT') return undefined;
+    throw toPlaceError(path, cause);
+  }
+};
+
+/** Names in a folder; none when it does not exist. */
+export const listIfThere = async (folder: string): Promise<string[]> => {
+  try {
+    return await readdir(folder);
+  } catch (cause) {
+    if (codeOf(cause) === 'ENOENT') return [];
+    throw toPlaceError(folder, cause);
+  }
+};

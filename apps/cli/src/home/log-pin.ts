@@ -1,0 +1,38 @@
+import * as v from 'valibot';
+import {
+  KeepsetError,
+  bytesOfLength,
+  decodeAs,
+  encodeCbor,
+  integerBetween,
+  type Schema,
+} from '@keepset/bytes';
+import type { LogPin } from '@keepset/ceremony';
+import type { LogHead } from '@keepset/wire';
+import { readIfThere, writeDurably } from './files.ts';
+
+const headSchema: Schema<LogHead> = v.strictObject({
+  size: integerBetween(0, Number.MAX_SAFE_INTEGER),
+  root: bytesOfLength(32),
+});
+
+/** The pinned log head in a file. */
+export const fileLogPin = (path: string): LogPin => {
+  const load = async (): Promise<LogHead | undefined> => {
+    const bytes = await readIfThere(path);
+    if (bytes === undefined) return undefined;
+    try {
+      return decodeAs(headSchema, bytes, 'log head');
+    } catch (cause) {
+      // Silently starting anew would hide exactly what the pin is there to show.
+      throw new KeepsetError('place/damaged', `The pinned log head ${path} is damaged.`, { cause });
+    }
+  };
+  return {
+    load,
+    save: async (head) => {
+      const known = await load();
+      if (known === undefined || known.size < head.size) await writeDurably(path, encodeCbor({ ...head }));
+    },
+  };
+};

@@ -1,0 +1,98 @@
+import { parseArgs } from 'node:util';
+import { KeepsetError, toKeepsetError } from '@keepset/bytes';
+import type { Command, OptionSpec } from './command.ts';
+import { commandNames, loadCommand, type CommandName } from './commands/registry.ts';
+import { commandHelp, overview } from './terminal/help.ts';
+import { printable, terminalFor, type Terminal } from './terminal/terminal.ts';
+
+const commonOptions: Readonly<Record<string, OptionSpec>> = {
+  json: { type: 'boolean', help: 'Print one JSON object instead of text' },
+  help: { type: 'boolean', short: 'h', help: 'Show this help' },
+};
+
+/**
+ * Runs one command line.
+ * @returns the exit code: 0, or that of the error's family (see `keepset --help`).
+ */
+export const main = async (args: readonly string[]): Promise<number> => {
+  const [name, ...rest] = args;
+  const terminal = terminalFor(args.includes('--json'));
+  try {
+    if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+      terminal.result({ commands: commandNames }, [await overview(rest[0])]);
+      return 0;
+    }
+    await runCommand(await loadCommand(known(name)), rest, terminal);
+    return 0;
+  } catch (thrown) {
+    return report(toKeepsetError(thrown), terminal);
+  }
+};
+
+const known = (name: string): CommandName => {
+  const found = commandNames.find((command) => command === name);
+  if (found === undefined)
+    throw new KeepsetError('input/invalid-argument', `There is no command ${name}.`, {
+      hint: 'See `keepset --help`.',
+    });
+  return found;
+};
+
+const runCommand = async (command: Command, args: readonly string[], terminal: Terminal): Promise<void> => {
+  const { values, positionals } = parse(command, args);
+  if (values['help'] === true) {
+    terminal.result({ command: command.name, usage: command.usage }, [commandHelp(command, commonOptions)]);
+    return;
+  }
+  const [min, max] = command.positionals;
+  if (positionals.length < min || positionals.length > max)
+    throw new KeepsetError('input/invalid-argument', `Usage: keepset ${command.name} ${command.usage}`, {
+      hint: `See \`keepset ${command.name} --help\`.`,
+    });
+  await command.run({ positionals, options: values, terminal });
+};
+
+const parse = (
+  command: Command,
+  args: readonly string[],
+): { values: Record<string, string | boolean | undefined>; positionals: string[] } => {
+  const options = Object.fromEntries(
+    Object.entries({ ...command.options, ...commonOptions }).map(([name, { type, short }]) => [
+      name,
+      short === undefined ? { type } : { type, short },
+    ]),
+  );
+  try {
+    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+    return { values, positionals };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message.split('. ')[0] : 'bad arguments';
+    throw new KeepsetError('input/invalid-argument', `${reason}.`, {
+      hint: `See \`keepset ${command.name} --help\`.`,
+      cause,
+    });
+  }
+};
+
+const report = (error: KeepsetError, terminal: Terminal): number => {
+  const { code, message, hint, culprits, retry } = error;
+  if (terminal.json) {
+    terminal.result(
+      { error: { code, message, retry, culprits, ...(hint === undefined ? {} : { hint }) } },
+      [],
+    );
+    return error.exitCode;
+  }
+  terminal.note(`error: ${message}  [${code}]`);
+  if (culprits.length > 0) terminal.note(`  at fault: ${culprits.join(', ')}`);
+  if (hint !== undefined)
+    terminal.note(
+      hint
+        .split('\n')
+        .map((line) => `  ${line}`)
+        .join('\n'),
+    );
+  if (error.family === 'bug' && error.cause instanceof Error)
+    process.stderr.write(`${printable(error.cause.stack ?? error.cause.message)}\n`);
+  return error.exitCode;
+};

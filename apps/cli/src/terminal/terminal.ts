@@ -1,0 +1,78 @@
+import type { Progress } from '@keepset/ceremony';
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
+import { KeepsetError } from '@keepset/bytes';
+
+/** What a command shows. With --json only {@link Terminal.result} writes to standard output. */
+export interface Terminal {
+  readonly json: boolean;
+  /** The command's result: `lines` for people, `data` for programs. */
+  result(data: Readonly<Record<string, unknown>>, lines: readonly string[]): void;
+  /** A remark to people, on standard error. */
+  note(text: string): void;
+  /** Where a ceremony stands, on standard error. */
+  progress(progress: Progress): void;
+  /** Whether a person is there to answer. */
+  readonly canAsk: boolean;
+  /** Asks; anything but yes is no. */
+  askYesNo(question: string): Promise<boolean>;
+  /** Asks for a secret without showing it. @throws KeepsetError `input/invalid-argument` when nobody can answer. */
+  askSecret(question: string): Promise<string>;
+}
+
+/** Removes everything that could move a cursor or change a colour: text from elsewhere must not forge output. */
+export const printable = (text: string): string =>
+  // eslint-disable-next-line no-control-regex
+  text.replaceAll(
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu,
+    '\ufffd',
+  );
+
+export const terminalFor = (json: boolean): Terminal => ({
+  json,
+  canAsk: !json && process.stdin.isTTY,
+  askYesNo: (question) => askAloud(`${question} [y/N] `).then((answer) => /^y(es)?$/i.test(answer.trim())),
+  result: (data, lines) => {
+    process.stdout.write(json ? `${JSON.stringify(data)}\n` : `${lines.map(printable).join('\n')}\n`);
+  },
+  note: (text) => {
+    process.stderr.write(`${printable(text)}\n`);
+  },
+  progress: ({ step, of, text }) => {
+    if (json) return;
+    const bar = `${'█'.repeat(step)}${'░'.repeat(of - step)}`;
+    process.stderr.write(`  ${bar} ${step}/${of}  ${text}\n`);
+  },
+  askSecret: async (question) => {
+    if (!process.stdin.isTTY || json)
+      throw new KeepsetError(
+        'input/invalid-argument',
+        'A passphrase is needed and nobody is there to type it.',
+        {
+          hint: 'Give --passphrase-file FILE or set KEEPSET_PASSPHRASE.',
+        },
+      );
+    return askHidden(question);
+  },
+});
+
+const askAloud = (question: string): Promise<string> =>
+  new Promise((resolve) => {
+    const reader = createInterface({ input: process.stdin, output: process.stderr });
+    reader.question(question, (answer) => {
+      reader.close();
+      resolve(answer);
+    });
+  });
+
+const askHidden = (question: string): Promise<string> =>
+  new Promise((resolve) => {
+    process.stderr.write(question);
+    const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+    const reader = createInterface({ input: process.stdin, output: silent, terminal: true });
+    reader.question('', (answer) => {
+      reader.close();
+      process.stderr.write('\n');
+      resolve(answer);
+    });
+  });

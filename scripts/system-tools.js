@@ -1,0 +1,45 @@
+// The programs that tests check our work against. They are not ours and not on npm. Plain JavaScript.
+import { execFileSync, spawnSync } from 'node:child_process';
+
+/** Command → Debian package and Homebrew formula. */
+const tools = {
+  'ssh-keygen': { apt: 'openssh-client', brew: 'openssh' },
+  openssl: { apt: 'openssl', brew: 'openssl@3' },
+  age: { apt: 'age', brew: 'age' },
+  go: { apt: 'golang-go golang-golang-x-mod-dev', brew: 'go' },
+};
+
+const isThere = (command) => {
+  const finder = process.platform === 'win32' ? 'where' : 'which';
+  return spawnSync(finder, [command], { stdio: 'ignore' }).status === 0;
+};
+
+const run = (command, args) =>
+  execFileSync(command, args, {
+    stdio: ['ignore', 2, 2],
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  });
+
+/** Installs what is missing where that needs no question; otherwise says what to install and ends the process. */
+export const ensureSystemTools = () => {
+  const missing = Object.entries(tools).filter(([command]) => !isThere(command));
+  if (missing.length === 0) return;
+  const packages = (manager) => missing.flatMap(([, names]) => names[manager].split(' '));
+  process.stderr.write(
+    `Installing programs the tests check against: ${missing.map(([command]) => command).join(', ')}…\n`,
+  );
+  const isRoot = process.getuid?.() === 0;
+  const canSudo =
+    !isRoot && isThere('sudo') && spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0;
+  if (isThere('apt-get') && (isRoot || canSudo)) {
+    const [command, ...prefix] = isRoot ? ['apt-get'] : ['sudo', '-n', 'apt-get'];
+    run(command, [...prefix, 'update', '-qq']);
+    run(command, [...prefix, 'install', '-y', '-qq', '--no-install-recommends', ...packages('apt')]);
+  } else if (isThere('brew')) run('brew', ['install', ...packages('brew')]);
+  const still = Object.keys(tools).filter((command) => !isThere(command));
+  if (still.length === 0) return;
+  process.stderr.write(
+    `Please install ${still.join(', ')} (Debian: ${packages('apt').join(' ')}) and run npm test again.\n`,
+  );
+  process.exit(1);
+};
