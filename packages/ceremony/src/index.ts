@@ -13,6 +13,7 @@ export { runSign, signWith, type SignOrder, type SignOutcome } from './device/si
 export { shareFileVault, type VaultOptions } from './device/vault.ts';
 export { settleOpenSessions, type SettledSession } from './device/settle.ts';
 export type {
+  Answered,
   Caller,
   KeyRow,
   KeyWrite,

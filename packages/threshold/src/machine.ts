@@ -29,6 +29,8 @@ export interface Running<R> {
   readonly outgoing: readonly ProtocolMessage[];
   /** The round whose messages are awaited. */
   readonly round: number;
+  /** The last round there is. A party that awaits it has sent all it contributes. */
+  readonly rounds: number;
   /** Peers whose message of that round is still missing. */
   readonly awaiting: readonly PartyId[];
   /**
@@ -172,6 +174,7 @@ const waiting = <R>(
     status: 'running',
     outgoing,
     round,
+    rounds: who.rounds,
     awaiting,
     ...(current.pending === undefined ? {} : { pending: current.pending }),
     advance(incoming) {

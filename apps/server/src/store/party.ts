@@ -13,7 +13,8 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
   );
   const keepAnswer = database.prepare(
-    `UPDATE sessions SET answer = ?, state = 'committed' WHERE tenant = ? AND session = ? AND state = 'consumed'`,
+    `UPDATE sessions SET answer = ?, step = ?, request_hash = ?, state = 'committed'
+     WHERE tenant = ? AND session = ? AND state = 'consumed'`,
   );
   const keyColumns = 'key_id, scheme, epoch, policy, public_key, state, sealed_share, created_at';
   const readKey = database.prepare(`SELECT ${keyColumns} FROM keys WHERE tenant = ? AND key_id = ?`);
@@ -97,9 +98,9 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
           return { written: true, value: log.append(act, write.head, now()) };
         }),
       ),
-    keepAnswer: (tenant, session, answer) =>
+    keepAnswer: (tenant, session, { answer, step, requestHash }) =>
       settled(() => {
-        inTransaction(database, () => keepAnswer.run(answer, tenant, session));
+        inTransaction(database, () => keepAnswer.run(answer, step, requestHash, tenant, session));
       }),
   };
 };

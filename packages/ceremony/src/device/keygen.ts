@@ -1,25 +1,16 @@
 /**
- * The device's side of a key generation with Party 1: two requests, crash-safe at every point.
+ * The device's side of a key generation with Party 1, crash-safe at every point.
  *
- * The server's commit, in answer to the second request, is the one moment at which the key comes to be. Before
- * it is sent, the device has made its own share durable, marked pending, and noted the session in its journal.
- * Whatever dies in between, {@link settleOpenSessions} asks the server later and the pending share is promoted
- * or destroyed: the key is usable on both sides or on neither.
+ * The server's commit, in answer to the last request, is the one moment at which the key comes to be. Before that
+ * request is sent, the device has noted the session in its journal and made its own share durable, marked pending.
+ * Whatever dies in between, `settleOpenSessions` asks the server later and the pending share is promoted or
+ * destroyed: the key is usable on both sides or on neither.
  */
-import { KeepsetError, bytesEqual, invariant } from '@keepset/bytes';
-import {
-  protocolFor,
-  systemRng,
-  type GroupKey,
-  type KeyShare,
-  type Running,
-  type Scheme,
-  type Step,
-} from '@keepset/threshold';
-import type { StepResponse } from '@keepset/wire';
+import { KeepsetError } from '@keepset/bytes';
+import { protocolFor, systemRng, type GroupKey, type KeyShare, type Scheme } from '@keepset/threshold';
 import { planKeygen } from '../plan.ts';
-import { acceptEvidence } from './evidence.ts';
-import type { DeviceParty } from './ports.ts';
+import type { DeviceParty, OpenSession } from './ports.ts';
+import { runSession } from './session.ts';
 
 /** What key to make. */
 export interface KeygenOrder {
@@ -27,13 +18,13 @@ export interface KeygenOrder {
   readonly policy: string;
 }
 
-const steps = 4;
+const stepTexts = ['Exchanging commitments with the server', 'Comparing transcripts and committing'];
 
 /**
  * Makes a key together with the server and returns its public half once both sides hold it.
  *
- * @throws KeepsetError. If the connection broke after the second request was sent, the error's hint says that the
- * outcome is open; {@link settleOpenSessions} finds it out.
+ * @throws KeepsetError. If the connection broke after the last request was sent, the outcome is open:
+ * `settleOpenSessions` finds it out.
  */
 export const runKeygen = async (device: DeviceParty, order: KeygenOrder): Promise<GroupKey> => {
   const plan = planKeygen(order.policy, device.serverParty);
@@ -43,80 +34,40 @@ export const runKeygen = async (device: DeviceParty, order: KeygenOrder): Promis
       `The policy ${plan.policy} does not name this device, ${device.party}.`,
     );
   const session = (device.rng ?? systemRng)(32);
-  const start = protocolFor(order.scheme).startKeygen({
+  const machine = protocolFor(order.scheme).startKeygen({
     ...plan,
     scheme: order.scheme,
     session,
     me: device.party,
     ...(device.rng === undefined ? {} : { rng: device.rng }),
   });
-
-  device.onProgress?.({ step: 1, of: steps, text: 'Exchanging commitments with the server' });
-  const first = await device.transport.step({
+  const share = await runSession(device, {
     session,
-    step: 1,
     start: { kind: 'keygen', scheme: order.scheme, policy: plan.policy },
-    messages: running(start).outgoing,
+    machine,
+    onPending: (pending) => holdPending(device, { session, kind: 'keygen' }, pending),
+    act: ({ group }) => ({ kind: 'keygen', keyId: group.keyId, epoch: group.epoch }),
+    onStep: (step) => device.onProgress?.({ step, of: 3, text: stepTexts[step - 1] ?? `Step ${step}` }),
   });
-  device.onProgress?.({ step: 2, of: steps, text: 'Checking proofs and computing the share' });
-  const waiting = running(running(start).advance(checkedMessages(first, session, 1)));
-  const share = waiting.pending;
-  invariant(share !== undefined, 'A key generation must show its result before it confirms it.');
-
-  device.onProgress?.({ step: 3, of: steps, text: 'Storing the share, pending' });
-  await holdPending(device, session, share);
-  device.onProgress?.({ step: 4, of: steps, text: 'Comparing transcripts and committing' });
-  return finish(device, session, share, waiting);
+  device.onProgress?.({ step: 3, of: 3, text: 'Keeping the share' });
+  await keepShare(device, session, share);
+  return share.group;
 };
 
-const holdPending = async (device: DeviceParty, session: Uint8Array, share: KeyShare): Promise<void> => {
+/** Makes a share durable that is not final yet. */
+export const holdPending = async (
+  device: DeviceParty,
+  about: Pick<OpenSession, 'session' | 'kind'>,
+  share: KeyShare,
+): Promise<void> => {
   const { keyId, epoch } = share.group;
   // The journal first: a pending share that no journal entry explains would never be settled.
-  await device.journal.add({ session, kind: 'keygen', keyId, epoch });
+  await device.journal.add({ ...about, keyId, epoch });
   await device.vault.putPending(share);
 };
 
-const finish = async (
-  device: DeviceParty,
-  session: Uint8Array,
-  share: KeyShare,
-  waiting: Running<KeyShare>,
-): Promise<GroupKey> => {
-  const { group } = share;
-  const head = await device.logPin.load();
-  const second = await device.transport.step({
-    session,
-    step: 2,
-    messages: waiting.outgoing,
-    ...(head === undefined ? {} : { head }),
-  });
-  const done = waiting.advance(checkedMessages(second, session, 2));
-  invariant(done.status === 'done', 'A key generation ends with its second answer.');
-  if (second.state !== 'committed')
-    throw new KeepsetError('transport/bad-response', 'The server did not commit the key.');
-  await acceptEvidence(
-    device,
-    second,
-    { kind: 'keygen', session, keyId: group.keyId, epoch: group.epoch },
-    head,
-  );
-  await device.vault.promote(group.keyId, group.epoch);
+/** Makes a pending share final, now that the server has committed it. */
+export const keepShare = async (device: DeviceParty, session: Uint8Array, share: KeyShare): Promise<void> => {
+  await device.vault.promote(share.group.keyId, share.group.epoch);
   await device.journal.remove(session);
-  return group;
-};
-
-const running = <R>(step: Step<R>): Running<R> => {
-  invariant(step.status === 'running', 'The protocol ended too early.');
-  return step;
-};
-
-/** The messages of an answer that belongs to this very step. @throws KeepsetError `transport/bad-response` */
-export const checkedMessages = (
-  response: StepResponse,
-  session: Uint8Array,
-  step: number,
-): StepResponse['messages'] => {
-  if (!bytesEqual(response.session, session) || response.step !== step)
-    throw new KeepsetError('transport/bad-response', 'The answer belongs to another step.');
-  return response.messages;
 };

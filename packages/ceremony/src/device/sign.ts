@@ -1,15 +1,14 @@
 /**
- * The device's side of a signature with Party 1: one request, one answer.
+ * The device's side of a signature with Party 1; for the Schnorr schemes one request and one answer.
  *
- * Nothing of the run is ever stored: the nonces live in one state machine that takes one answer. A run that fails
+ * Nothing of the run is ever stored: the nonces live in one state machine that takes each answer once. A run that fails
  * or dies is simply over, and the next one starts with fresh nonces.
  */
-import { KeepsetError, invariant } from '@keepset/bytes';
+import { KeepsetError } from '@keepset/bytes';
 import { protocolFor, systemRng, type GroupKey, type KeyShare, type SignRequest } from '@keepset/threshold';
 import { sha256 } from '@noble/hashes/sha2.js';
-import { acceptEvidence } from './evidence.ts';
-import { checkedMessages } from './keygen.ts';
 import type { DeviceParty } from './ports.ts';
+import { runSession } from './session.ts';
 
 /** What to sign, with which key. */
 export interface SignOrder {
@@ -47,34 +46,20 @@ export const signWith = async (
       'policy/unsatisfied',
       `${quorum.join(' and ')} cannot sign under ${group.policy}.`,
     );
-  const start = protocolFor(group.scheme).startSign({
+  const machine = protocolFor(group.scheme).startSign({
     share,
     session,
     quorum,
     request,
     ...(device.rng === undefined ? {} : { rng: device.rng }),
   });
-  invariant(start.status === 'running', 'Signing needs at least two parties.');
-
   device.onProgress?.({ step: 2, of: steps, text: 'Signing with the server' });
-  const head = await device.logPin.load();
-  const response = await device.transport.step({
+  const signature = await runSession(device, {
     session,
-    step: 1,
     start: { kind: 'sign', keyId: group.keyId, epoch: group.epoch, quorum, request },
-    messages: start.outgoing,
-    ...(head === undefined ? {} : { head }),
+    machine,
+    act: () => ({ kind: 'sign', keyId: group.keyId, epoch: group.epoch, message: sha256(request.message) }),
   });
-  device.onProgress?.({ step: 3, of: steps, text: 'Checking the log proof and the signature' });
-  const act = {
-    kind: 'sign',
-    session,
-    keyId: group.keyId,
-    epoch: group.epoch,
-    message: sha256(request.message),
-  } as const;
-  await acceptEvidence(device, response, act, head);
-  const done = start.advance(checkedMessages(response, session, 1));
-  invariant(done.status === 'done', 'Signing with the server ends with its answer.');
-  return { group, signature: done.result };
+  device.onProgress?.({ step: 3, of: steps, text: 'Signature and log proof verified' });
+  return { group, signature };
 };

@@ -2,28 +2,21 @@
  * Party 1's side of every session: what a device's step request leads to.
  *
  * What is durable decides. A session that has an end in the store is answered from there: the same step with the
- * same bytes gets the same answer, anything else is refused. Only sessions without an end live in memory, and a
- * restart makes them void.
+ * same bytes gets the same answer, anything else is refused. What lies between two steps lives in memory only, so a
+ * restart makes it void.
  */
 import { KeepsetError, bytesEqual, toHex } from '@keepset/bytes';
 import { sha256 } from '@noble/hashes/sha2.js';
-import {
-  decodeStepRequest,
-  encodeStepResponse,
-  type KeySummary,
-  type SessionOutcome,
-  type StepRequest,
-} from '@keepset/wire';
-import { openKeygen } from './keygen.ts';
-import { liveSessions, type LiveSession } from './live.ts';
+import { decodeStepRequest, type KeySummary, type SessionOutcome, type StepRequest } from '@keepset/wire';
+import { liveSessions, type LiveSession, type LiveSessions } from './live.ts';
+import { openSession } from './open.ts';
 import type { Caller, Party1, SessionRow } from './ports.ts';
-import { answerSign } from './sign.ts';
 
 /** Party 1 as the transport sees it. */
 export interface Party1Handler {
   /**
    * Takes an encoded step request and returns the encoded answer.
-   * @throws KeepsetError; the session is then as it was, unless the code is of family `abort/`, which ends it.
+   * @throws KeepsetError. After `abort/…` and any failure of the store the session is over.
    */
   step(caller: Caller, session: Uint8Array, step: number, request: Uint8Array): Promise<Uint8Array>;
   /** Says what became of a session and makes it void unless it is committed. */
@@ -50,15 +43,12 @@ export const party1Handler = (party1: Party1): Party1Handler => {
           'The request names another session or step than its address.',
         );
       const context: StepContext = { party1, caller, request, requestHash: sha256(bytes) };
-      return live.exclusively(caller.tenant, session, async () => {
-        const row = await party1.store.findSession(caller.tenant, session);
-        return row === undefined ? runStep(context, live) : answerAgain(row, context);
-      });
+      return live.exclusively(caller.tenant, session, () => takeStep(context, live));
     },
     resolve: async (caller, session) =>
       live.exclusively(caller.tenant, session, async () => {
-        const row = await party1.store.voidSession(caller.tenant, session);
         live.drop(caller.tenant, session);
+        const row = await party1.store.voidSession(caller.tenant, session);
         // A consumed session without an answer can never be answered: its nonces died with the process.
         if (row.state !== 'committed') return { session, state: 'void' };
         return { session, state: 'committed', ...(row.keyId === undefined ? {} : { keyId: row.keyId }) };
@@ -76,76 +66,67 @@ export const party1Handler = (party1: Party1): Party1Handler => {
   };
 };
 
-/** Answers a session that already has an end. */
-export const answerAgain = (row: SessionRow, { request, requestHash }: StepContext): Uint8Array => {
-  const details = { session: toHex(request.session) };
-  if (row.state === 'void')
-    throw new KeepsetError('store/session-void', 'This session was ended without a result.', details);
-  if (row.step !== request.step || !bytesEqual(row.requestHash, requestHash))
-    throw new KeepsetError(
-      'store/conflict',
-      'This session was already completed with another request.',
-      details,
-    );
-  if (row.answer === undefined)
-    throw new KeepsetError(
-      'store/session-burned',
-      'This session was interrupted after its nonces were spent.',
-      {
-        ...details,
-        hint: 'Start again: nothing was signed.',
-      },
-    );
-  return row.answer;
-};
-
-type Live = ReturnType<typeof liveSessions>;
-
-const runStep = async (context: StepContext, live: Live): Promise<Uint8Array> => {
-  const { caller, request } = context;
-  if (request.start?.kind === 'sign') return answerSign(context);
+const takeStep = async (context: StepContext, live: LiveSessions): Promise<Uint8Array> => {
+  const { party1, caller, request } = context;
   const known = live.find(caller.tenant, request.session);
-  if (known !== undefined && known.step === request.step) return repeatOf(known, context);
-  if (request.start === undefined) return nextStep(context, live, known);
-  if (known !== undefined || request.step !== 1)
-    throw new KeepsetError('store/conflict', 'This session was already started.', {
-      session: toHex(request.session),
+  if (known !== undefined) return nextStep(context, live, known);
+  const row = await party1.store.findSession(caller.tenant, request.session);
+  if (row !== undefined) return answerAgain(row, context);
+  if (request.start === undefined || request.step !== 1)
+    throw new KeepsetError('store/session-void', 'No such session is open here.', {
+      ...about(request),
+      hint: 'It may have expired. Start again.',
     });
-  const opened = openKeygen(context, request.start);
-  const answer = encodeStepResponse({
-    session: request.session,
-    step: 1,
-    state: 'open',
-    messages: opened.messages,
-  });
-  live.keep(caller.tenant, request.session, {
-    step: 1,
-    requestHash: context.requestHash,
-    answer,
-    commit: opened.commit,
-  });
-  return answer;
-};
-
-const repeatOf = (known: LiveSession, { request, requestHash }: StepContext): Uint8Array => {
-  if (bytesEqual(known.requestHash, requestHash)) return known.answer;
-  throw new KeepsetError('store/conflict', 'This step was already taken with another request.', {
-    session: toHex(request.session),
-  });
+  const opened = await openSession(context, request.start);
+  if ('answer' in opened) return opened.answer;
+  live.keep(caller.tenant, request.session, opened.live);
+  return opened.live.answer;
 };
 
 const nextStep = async (
   context: StepContext,
-  live: Live,
-  known: LiveSession | undefined,
+  live: LiveSessions,
+  known: LiveSession,
 ): Promise<Uint8Array> => {
-  const { caller, request } = context;
-  if (known === undefined || request.step !== known.step + 1)
-    throw new KeepsetError('store/session-void', 'No such session is open here.', {
-      session: toHex(request.session),
-      hint: 'It may have expired. Start again.',
-    });
+  const { caller, request, requestHash } = context;
+  if (request.step === known.step) {
+    if (bytesEqual(known.requestHash, requestHash)) return known.answer;
+    throw new KeepsetError(
+      'store/conflict',
+      'This step was already taken with another request.',
+      about(request),
+    );
+  }
+  if (request.step !== known.step + 1 || request.start !== undefined)
+    throw new KeepsetError('store/conflict', `This session is at step ${known.step}.`, about(request));
   // Whatever happens next, this state is spent: a step that fails leaves nothing that could still commit.
   live.drop(caller.tenant, request.session);
-  return known.commit(context);
+  const next = await known.next(context);
+  if ('answer' in next) return next.answer;
+  live.keep(caller.tenant, request.session, next.live);
+  return next.live.answer;
 };
+
+/** Answers a session that already has an end. */
+export const answerAgain = (row: SessionRow, { request, requestHash }: StepContext): Uint8Array => {
+  if (row.state === 'void')
+    throw new KeepsetError('store/session-void', 'This session was ended without a result.', about(request));
+  if (row.state === 'consumed')
+    throw new KeepsetError(
+      'store/session-burned',
+      'This session was interrupted after its nonces were spent.',
+      {
+        ...about(request),
+        hint: 'Start again: nothing was signed.',
+      },
+    );
+  if (row.answer === undefined || row.step !== request.step || !bytesEqual(row.requestHash, requestHash))
+    throw new KeepsetError(
+      'store/conflict',
+      'This session was already completed with another request.',
+      about(request),
+    );
+  return row.answer;
+};
+
+const about = (request: StepRequest): { session: string } => ({ session: toHex(request.session) });

@@ -8,8 +8,11 @@ export interface LiveSession {
   readonly requestHash: Uint8Array;
   readonly answer: Uint8Array;
   /** Takes the next step; may be called once. */
-  readonly commit: (context: StepContext) => Promise<Uint8Array>;
+  readonly next: (context: StepContext) => Promise<Progressed>;
 }
+
+/** What a step leads to: an answer that ends the session, or a session that goes on. */
+export type Progressed = { readonly answer: Uint8Array } | { readonly live: LiveSession };
 
 const lifetimeMs = 10 * 60 * 1000;
 const perTenant = 100;
@@ -19,7 +22,7 @@ interface Entry {
   readonly expires: number;
 }
 
-/** Sessions that have no durable end yet. They live in memory only: a restart makes them void. */
+/** Sessions that go on. They live in memory only: a restart makes them void. */
 export interface LiveSessions {
   find(tenant: string, session: Uint8Array): LiveSession | undefined;
   /** @throws KeepsetError `transport/overloaded` when the tenant has too many. */
@@ -29,6 +32,7 @@ export interface LiveSessions {
   exclusively<T>(tenant: string, session: Uint8Array, work: () => Promise<T>): Promise<T>;
 }
 
+/** @param now milliseconds */
 export const liveSessions = (now: () => number): LiveSessions => {
   const tenants = new Map<string, Map<string, Entry>>();
   const queues = new Map<string, Promise<unknown>>();

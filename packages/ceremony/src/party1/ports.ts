@@ -20,6 +20,14 @@ export interface SessionRow {
   readonly keyId?: string;
 }
 
+/** A step and what was answered to it. */
+export interface Answered {
+  readonly step: number;
+  /** SHA-256 of the step's request. */
+  readonly requestHash: Uint8Array;
+  readonly answer: Uint8Array;
+}
+
 /** A key as Party 1 stores it. */
 export interface KeyRow {
   readonly group: Pick<GroupKey, 'keyId' | 'scheme' | 'epoch' | 'policy' | 'publicKey'>;
@@ -65,10 +73,15 @@ export interface Party1Store {
     key: KeyWrite,
     answer: (evidence: LogEvidence) => Uint8Array,
   ): Promise<Written<Uint8Array>>;
-  /** In one transaction: ends the session as consumed if the key is active at this epoch, and appends to the log. */
+  /**
+   * In one transaction: ends the session as consumed if the key is active at this epoch, and appends to the log.
+   * From then on no other run can start under this session, whatever becomes of this one.
+   */
   consume(write: SessionWrite): Promise<Written<LogEvidence>>;
-  /** Keeps the answer of a consumed session, so that a repeat gets the same bytes; ends it as committed. */
-  keepAnswer(tenant: string, session: Uint8Array, answer: Uint8Array): Promise<void>;
+  /**
+   * Ends a consumed session as committed and keeps the answer to its last step, so that a repeat gets the same bytes.
+   */
+  keepAnswer(tenant: string, session: Uint8Array, last: Answered): Promise<void>;
 }
 
 /** Seals shares at rest; the associated data is tenant, key, party and epoch. */

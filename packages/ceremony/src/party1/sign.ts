@@ -1,23 +1,22 @@
-import { KeepsetError, invariant } from '@keepset/bytes';
+import { KeepsetError } from '@keepset/bytes';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { protocolFor } from '@keepset/threshold';
-import { encodeStepResponse, type SignStart } from '@keepset/wire';
+import type { LogEvidence, SignStart } from '@keepset/wire';
 import { answerAgain, type StepContext } from './handler.ts';
+import type { Commit, Opening } from './open.ts';
 import type { KeyRow } from './ports.ts';
 
 /**
- * Answers a signature's only step. The order is what protects the key: check everything that can be checked
- * without a nonce, write the act into log and session table durably, and only then draw nonces and compute.
+ * Opens a signature. The order is what protects the key: check everything that can be checked without a nonce,
+ * write the act into log and session table durably, and only then draw nonces and compute.
  */
-export const answerSign = async (context: StepContext): Promise<Uint8Array> => {
+export const openSign = async (context: StepContext, start: SignStart): Promise<Opening<Uint8Array>> => {
   const { party1, caller, request, requestHash } = context;
-  const { start } = request;
-  if (start?.kind !== 'sign' || request.step !== 1)
-    throw new KeepsetError('wire/malformed', 'A signature has exactly one step.');
   const row = await party1.store.findKey(caller.tenant, start.keyId);
   if (row === undefined) throw new KeepsetError('input/unknown-key', `No key ${start.keyId} here.`);
   checkRules(row, start, party1.party);
   const share = await party1.sealer.open(caller.tenant, row);
+  const abandon = (): void => share.secret.wipe();
   try {
     const written = await party1.store.consume({
       caller,
@@ -34,31 +33,40 @@ export const answerSign = async (context: StepContext): Promise<Uint8Array> => {
       },
       ...(request.head === undefined ? {} : { head: request.head }),
     });
-    if (!written.written) return answerAgain(written.row, context);
-    const first = protocolFor(row.group.scheme).startSign({
+    if (!written.written) {
+      abandon();
+      return { answer: answerAgain(written.row, context) };
+    }
+    const machine = protocolFor(row.group.scheme).startSign({
       share,
       session: request.session,
       quorum: start.quorum,
       request: start.request,
       ...(party1.rng === undefined ? {} : { rng: party1.rng }),
     });
-    invariant(first.status === 'running', 'Signing needs two parties.');
-    const second = first.advance(request.messages);
-    if (second.status === 'running' && second.round === 1)
-      throw new KeepsetError('wire/malformed', 'The request must carry the round 1 message.');
-    const answer = encodeStepResponse({
-      session: request.session,
-      step: request.step,
-      state: 'committed',
-      messages: [...first.outgoing, ...second.outgoing],
-      evidence: written.value,
-    });
-    await party1.store.keepAnswer(caller.tenant, request.session, answer);
-    return answer;
-  } finally {
-    share.secret.wipe();
+    // Whoever awaits the last round has contributed all it can: the device completes the signature, not Party 1.
+    const isComplete = (state: typeof machine): boolean =>
+      state.status === 'done' || state.round === state.rounds;
+    return {
+      machine,
+      abandon,
+      conclude: (state) => (isComplete(state) ? keepSignature(written.value, abandon) : undefined),
+    };
+  } catch (error) {
+    abandon();
+    throw error;
   }
 };
+
+const keepSignature =
+  (evidence: LogEvidence, abandon: () => void): Commit =>
+  async ({ party1, caller, request, requestHash }, answer) => {
+    const bytes = answer(evidence);
+    const { step } = request;
+    await party1.store.keepAnswer(caller.tenant, request.session, { step, requestHash, answer: bytes });
+    abandon();
+    return bytes;
+  };
 
 const checkRules = (row: KeyRow, start: SignStart, me: string): void => {
   if (row.state === 'frozen')
