@@ -35,6 +35,8 @@ export interface SignRequest {
   readonly digest: Digest;
   /** Only for `schnorr-secp256k1`. */
   readonly taproot?: TaprootTweak;
+  /** Non-hardened BIP 32 indices of the child key to sign with. Only for ECDSA schemes. */
+  readonly path?: readonly number[];
 }
 
 /** What a signature is about. */
@@ -84,6 +86,8 @@ export const checkSignParams = (params: SignParams): void => {
   const isEcdsa = scheme === 'ecdsa-secp256k1' || scheme === 'ecdsa-p256';
   if (!isEcdsa && request.digest !== 'none')
     throw invalid(`${scheme} signs the message itself; digest must be none.`);
+  if (!isEcdsa && request.path !== undefined && request.path.length > 0)
+    throw new KeepsetError('input/unsupported', `${scheme} keys have no derived children.`);
 };
 
 const invalid = (message: string): KeepsetError => new KeepsetError('input/invalid-argument', message);
@@ -112,6 +116,7 @@ export const signContext = (
     message: params.request.message,
     digest: params.request.digest,
     taproot: params.request.taproot?.merkleRoot,
+    path: params.request.path,
   });
 
 /**

@@ -11,6 +11,13 @@ export {
   type SignRequest,
   type TaprootTweak,
 } from './ceremony.ts';
-export { protocolFor, supportedSchemes, type SchemeProtocol } from './schemes.ts';
+export { protocolFor, supportedSchemes, type PresigningProtocol, type SchemeProtocol } from './schemes.ts';
+export {
+  decodePresignature,
+  encodePresignature,
+  type PresignParams,
+  type Presignature,
+  type PresignedParams,
+} from './ecdsa/presign.ts';
 export { taprootOutputKey } from './frost/suites.ts';
 export { checkedShare, decodeKeyShare, encodeKeyShare, groupFields } from './codec.ts';

@@ -1,5 +1,18 @@
 import { KeepsetError } from '@keepset/bytes';
 import type { Digest, KeygenParams, SignParams, SignRequest } from './ceremony.ts';
+import { deriveChild } from './derive.ts';
+import { isConsistentEcdsaShare } from './ecdsa/consistency.ts';
+import { startEcdsaKeygen } from './ecdsa/keygen.ts';
+import {
+  startEcdsaPresign,
+  startEcdsaSignPresigned,
+  type PresignParams,
+  type Presignature,
+  type PresignedParams,
+} from './ecdsa/presign.ts';
+import { startEcdsaSign } from './ecdsa/sign.ts';
+import { verifyEcdsa } from './ecdsa/signature.ts';
+import { ecdsaP256Suite, ecdsaSecp256k1Suite, type EcdsaSuite } from './ecdsa/suites.ts';
 import { isConsistentFrostShare } from './frost/consistency.ts';
 import { startFrostKeygen } from './frost/keygen.ts';
 import { startFrostSign } from './frost/sign.ts';
@@ -15,9 +28,21 @@ export interface SchemeProtocol {
   startKeygen(params: KeygenParams): Step<KeyShare>;
   startSign(params: SignParams): Step<Uint8Array>;
   /** Whether `signature` is valid for the request under the key; false for anything malformed. */
-  verify(group: Pick<GroupKey, 'publicKey'>, request: SignRequest, signature: Uint8Array): boolean;
+  verify(
+    group: Pick<GroupKey, 'publicKey' | 'chainCode'>,
+    request: SignRequest,
+    signature: Uint8Array,
+  ): boolean;
   /** Whether the share fits the key's public data, and the public data fit one another; false for anything malformed. */
   checkShare(share: KeyShare): boolean;
+  /** Only ECDSA schemes: signing with most of the work done ahead. */
+  readonly presigning?: PresigningProtocol;
+}
+
+/** Rounds that run before the message is known, and the one that needs it. */
+export interface PresigningProtocol {
+  startPresign(params: PresignParams): Step<Presignature>;
+  startSign(params: PresignedParams): Step<Uint8Array>;
 }
 
 const falseIfThrows = (check: () => boolean): boolean => {
@@ -51,8 +76,27 @@ const schnorrProtocol: SchemeProtocol = {
     }),
 };
 
+const ecdsaProtocol = (suite: EcdsaSuite): SchemeProtocol => ({
+  scheme: suite.scheme,
+  digests: suite.digests,
+  startKeygen: (params) => startEcdsaKeygen(suite, params),
+  startSign: (params) => startEcdsaSign(suite, params),
+  checkShare: (share) => falseIfThrows(() => isConsistentEcdsaShare(suite, share)),
+  presigning: {
+    startPresign: (params) => startEcdsaPresign(suite, params),
+    startSign: (params) => startEcdsaSignPresigned(suite, params),
+  },
+  verify: (group, request, signature) =>
+    falseIfThrows(() => {
+      const { publicKey } = deriveChild(suite.curve, group, request.path ?? []);
+      return verifyEcdsa(suite, publicKey, request, signature);
+    }),
+});
+
 const protocols: ReadonlyMap<Scheme, SchemeProtocol> = new Map(
-  [ed25519Protocol, schnorrProtocol].map((protocol) => [protocol.scheme, protocol]),
+  [ed25519Protocol, schnorrProtocol, ecdsaProtocol(ecdsaSecp256k1Suite), ecdsaProtocol(ecdsaP256Suite)].map(
+    (protocol) => [protocol.scheme, protocol],
+  ),
 );
 
 /** Schemes that can generate keys and sign. */
