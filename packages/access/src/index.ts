@@ -17,3 +17,30 @@ export {
   type PolicyProblem,
 } from './parse.ts';
 export { countMinimalQuorums, isQuorum, minimalQuorums, smallestAdditions } from './quorum.ts';
+export { dualOf } from './policy.ts';
+export {
+  rangeOf,
+  type Copy,
+  type Domain,
+  type Range,
+  type RiskEvent,
+  type Selector,
+  type Setup,
+  type Way,
+} from './setup/setup.ts';
+export {
+  analysisParties,
+  bareSetup,
+  checkSetup,
+  parseSetup,
+  type CopyInput,
+  type EventInput,
+  type ProbabilityInput,
+  type SetupInput,
+} from './setup/parse-setup.ts';
+export { eventLibrary } from './setup/events.ts';
+export { analyse, type Analysis, type CredibleMinimum } from './analysis/analyse.ts';
+export type { Happening } from './analysis/faults.ts';
+export type { Damage, DomainOutcome, EventOutcome, Outcome, ShareDamage } from './analysis/outcomes.ts';
+export type { Risk, RiskProbability, Scenario, Sensitivity } from './analysis/risk.ts';
+export type { PartySets, PlaceTolerance, PolicyFacts } from './analysis/tolerance.ts';

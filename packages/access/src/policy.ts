@@ -52,6 +52,18 @@ export const normalise = (policy: Policy): Policy => {
   return distinct.length === 1 && distinct[0] !== undefined ? distinct[0] : { kind, parts: distinct };
 };
 
+/**
+ * The policy whose quorums are the sets that meet every quorum of this one: k of n becomes n − k + 1 of n, so
+ * its minimal quorums are the minimal sets without which this one cannot be satisfied.
+ */
+export const dualOf = (policy: Policy): Policy => {
+  if (policy.kind === 'party') return policy;
+  const parts = policy.parts.map(dualOf);
+  if (policy.kind === 'thresh')
+    return { kind: 'thresh', threshold: parts.length - policy.threshold + 1, parts };
+  return { kind: policy.kind === 'and' ? 'or' : 'and', parts };
+};
+
 /** A policy that is one threshold over distinct parties. */
 export interface FlatThreshold {
   /** At least 2. */

@@ -1,6 +1,6 @@
 import { KeepsetError } from '@keepset/bytes';
-import { always, atLeast, createDiagram, never, variable, type Diagram, type Node } from './bdd.ts';
-import { countSets, listSets, minimalSetsOf } from './minimal.ts';
+import { always, atLeast, createDiagram, never, variable, type Node } from './analysis/bdd.ts';
+import { countSets, firstSets, minimalSetsOf, type SetFamily } from './analysis/minimal.ts';
 import { parties, thresholdOf, type PartyName, type Policy } from './policy.ts';
 
 /** Whether these parties satisfy the policy. Names that do not stand in it change nothing. */
@@ -21,16 +21,16 @@ const listLimit = 10_000n;
  */
 export const minimalQuorums = (policy: Policy): readonly (readonly PartyName[])[] => {
   const names = parties(policy);
-  const family = minimalSetsOf(...diagramOf(policy, names, new Set()));
+  const family = quorumFamily(policy, names);
   const count = countSets(family);
   if (count > listLimit)
     throw new KeepsetError('policy/unsupported', `There are ${count} minimal quorums, too many to list.`);
-  return [...listSets(family)].map((set) => namesOf(set, names));
+  return firstSets(family, Number(count)).map((set) => namesOf(set, names));
 };
 
 /** How many minimal quorums there are. */
 export const countMinimalQuorums = (policy: Policy): bigint =>
-  countSets(minimalSetsOf(...diagramOf(policy, parties(policy), new Set())));
+  countSets(quorumFamily(policy, parties(policy)));
 
 /**
  * The smallest sets of parties that would complete `present` to a quorum: all of one size, in policy order,
@@ -42,36 +42,27 @@ export const smallestAdditions = (
   limit = 16,
 ): readonly (readonly PartyName[])[] => {
   const names = parties(policy);
-  const found: (readonly PartyName[])[] = [];
-  for (const set of listSets(minimalSetsOf(...diagramOf(policy, names, new Set(present))))) {
-    if (found.length >= limit || set.length > (found[0]?.length ?? set.length)) break;
-    found.push(namesOf(set, names));
-  }
-  return found;
+  const sets = firstSets(quorumFamily(policy, names, new Set(present)), limit);
+  return sets.filter((set) => set.length === sets[0]?.length).map((set) => namesOf(set, names));
 };
 
-const namesOf = (set: readonly number[], names: readonly PartyName[]): readonly PartyName[] =>
+/** A set of a family over `names`, by name. */
+export const namesOf = (set: readonly number[], names: readonly PartyName[]): readonly PartyName[] =>
   set.flatMap((index) => names[index] ?? []);
 
-/** The policy as a function of its parties, those in `present` being there already. */
-const diagramOf = (
+/** The minimal sets of `names`, the policy's parties, that complete `present` to a quorum. */
+export const quorumFamily = (
   policy: Policy,
   names: readonly PartyName[],
-  present: ReadonlySet<PartyName>,
-): [Diagram, Node] => {
+  present: ReadonlySet<PartyName> = new Set(),
+): SetFamily => {
   const diagram = createDiagram();
   const leaf = new Map(
     names.map((name, index) => [name, present.has(name) ? always : variable(diagram, index)]),
   );
-  return [diagram, policyNode(diagram, policy, (name) => leaf.get(name) ?? never)];
+  const visit = (part: Policy): Node =>
+    part.kind === 'party'
+      ? (leaf.get(part.name) ?? never)
+      : atLeast(diagram, thresholdOf(part), part.parts.map(visit));
+  return minimalSetsOf(diagram, visit(policy));
 };
-
-/** The policy over any functions in the place of its parties. */
-export const policyNode = (diagram: Diagram, policy: Policy, leaf: (name: PartyName) => Node): Node =>
-  policy.kind === 'party'
-    ? leaf(policy.name)
-    : atLeast(
-        diagram,
-        thresholdOf(policy),
-        policy.parts.map((part) => policyNode(diagram, part, leaf)),
-      );

@@ -22,33 +22,33 @@ export interface Diagram {
   readonly high: Node[];
   readonly unique: Map<number, Node>;
   readonly computed: Map<number, Map<number, Node>>;
+  /** Steps still allowed; see {@link createDiagram}. */
+  steps: number;
 }
 
 /** Sorts constants below every variable. */
 export const constantLevel = 511;
 
-/** Beyond this the function is refused rather than left to eat the memory. Keys below rely on 22 bits. */
+/** Keys below rely on node numbers of 22 bits. */
 const nodeLimit = 2 ** 22;
 
-export const createDiagram = (): Diagram => ({
+/** An empty diagram that refuses, rather than eat the time and memory, after `steps` steps of work. */
+export const createDiagram = (steps: number = nodeLimit): Diagram => ({
   level: [constantLevel, constantLevel],
   low: [never, always],
   high: [never, always],
   unique: new Map(),
   computed: new Map(),
+  steps: Math.min(steps, nodeLimit - 2),
 });
 
-/** The node that tests `level` and goes to `low` or `high`. @throws KeepsetError `policy/unsupported` when full. */
+/** The node that tests `level` and goes to `low` or `high`. */
 export const makeNode = (diagram: Diagram, level: number, low: Node, high: Node): Node => {
   if (low === high) return low;
   const key = (level * nodeLimit + low) * nodeLimit + high;
   const known = diagram.unique.get(key);
   if (known !== undefined) return known;
   const node = diagram.level.length;
-  if (node >= nodeLimit)
-    throw new KeepsetError('policy/unsupported', 'This policy is too entangled to be analysed exactly.', {
-      hint: 'Let fewer parties or events stand in several places at once.',
-    });
   diagram.level.push(level);
   diagram.low.push(low);
   diagram.high.push(high);
@@ -56,10 +56,21 @@ export const makeNode = (diagram: Diagram, level: number, low: Node, high: Node)
   return node;
 };
 
+const spend = (diagram: Diagram): void => {
+  diagram.steps -= 1;
+  if (diagram.steps < 0) throw tooEntangled();
+};
+
+/** The refusal when exactness would cost too much. */
+export const tooEntangled = (): KeepsetError =>
+  new KeepsetError('policy/unsupported', 'This policy is too entangled to be analysed exactly.', {
+    hint: 'Let fewer parties or events stand in several places at once.',
+  });
+
 /** The function that is true when variable `level` is. */
 export const variable = (diagram: Diagram, level: number): Node => makeNode(diagram, level, never, always);
 
-/** if f then g else h. */
+/** if f then g else h. @throws KeepsetError `policy/unsupported` when the steps are used up. */
 export const ifThenElse = (diagram: Diagram, f: Node, g: Node, h: Node): Node => {
   if (f === always || g === h) return g;
   if (f === never) return h;
@@ -69,6 +80,7 @@ export const ifThenElse = (diagram: Diagram, f: Node, g: Node, h: Node): Node =>
   const key = g * nodeLimit + h;
   const known = byF.get(key);
   if (known !== undefined) return known;
+  spend(diagram);
   const level = Math.min(levelOf(diagram, f), levelOf(diagram, g), levelOf(diagram, h));
   const low = ifThenElse(
     diagram,
@@ -86,10 +98,6 @@ export const ifThenElse = (diagram: Diagram, f: Node, g: Node, h: Node): Node =>
   byF.set(key, node);
   return node;
 };
-
-export const both = (diagram: Diagram, f: Node, g: Node): Node => ifThenElse(diagram, f, g, never);
-export const either = (diagram: Diagram, f: Node, g: Node): Node => ifThenElse(diagram, f, always, g);
-export const not = (diagram: Diagram, f: Node): Node => ifThenElse(diagram, f, never, always);
 
 /** True when at least `threshold` of `parts` are. */
 export const atLeast = (diagram: Diagram, threshold: number, parts: readonly Node[]): Node => {

@@ -3,7 +3,17 @@
  * lazily, smallest first, however many there are.
  * @spec Rauzy, New algorithms for fault trees analysis, 1993
  */
-import { always, constantLevel, highOf, levelOf, lowOf, never, type Diagram, type Node } from './bdd.ts';
+import {
+  always,
+  constantLevel,
+  highOf,
+  levelOf,
+  lowOf,
+  never,
+  tooEntangled,
+  type Diagram,
+  type Node,
+} from './bdd.ts';
 
 /** A family of sets of variables. The root `never` has no set, `always` has the empty set only. */
 export interface SetFamily {
@@ -21,16 +31,21 @@ interface Builder {
   readonly with: Node[];
   readonly unique: Map<string, Node>;
   readonly reduced: Map<string, Node>;
+  steps: number;
 }
 
-/** The minimal sets of variables that make the monotone function true. */
-export const minimalSetsOf = (diagram: Diagram, monotone: Node): SetFamily => {
+/**
+ * The minimal sets of variables that make the monotone function true.
+ * @throws KeepsetError `policy/unsupported` when that takes more than `steps` steps.
+ */
+export const minimalSetsOf = (diagram: Diagram, monotone: Node, steps: number = 2 ** 22): SetFamily => {
   const build: Builder = {
     level: [constantLevel, constantLevel],
     without: [never, always],
     with: [never, always],
     unique: new Map(),
     reduced: new Map(),
+    steps,
   };
   const done = new Map<Node, Node>([
     [never, never],
@@ -58,21 +73,6 @@ export const countSets = (family: SetFamily): bigint => {
   return counts[family.root] ?? 0n;
 };
 
-/** How many sets there are of each size, from size 0. */
-export const countBySize = (family: SetFamily): readonly bigint[] => {
-  const counts: bigint[][] = [[], [1n]];
-  for (let node = 2; node < family.level.length; node += 1) {
-    const [skip, take] = [counts[at(family.without, node)] ?? [], counts[at(family.with, node)] ?? []];
-    counts.push(
-      Array.from(
-        { length: Math.max(skip.length, take.length + 1) },
-        (_, n) => (skip[n] ?? 0n) + (take[n - 1] ?? 0n),
-      ),
-    );
-  }
-  return counts[family.root] ?? [];
-};
-
 /** The sets, smallest first and then in order of variables. Lazy: take as many as are wanted. */
 export function* listSets(family: SetFamily): Generator<readonly number[], void, undefined> {
   const sizes: Set<number>[] = [new Set(), new Set([0])];
@@ -92,6 +92,16 @@ export function* listSets(family: SetFamily): Generator<readonly number[], void,
   }
   for (const size of [...(sizes[family.root] ?? [])].sort((a, b) => a - b)) yield* ofSize(family.root, size);
 }
+
+/** The first `most` of {@link listSets}. */
+export const firstSets = (family: SetFamily, most: number): readonly (readonly number[])[] => {
+  const out: (readonly number[])[] = [];
+  for (const set of listSets(family)) {
+    if (out.length >= most) break;
+    out.push(set);
+  }
+  return out;
+};
 
 const at = (values: readonly number[], index: number): number => values[index] ?? never;
 
@@ -115,6 +125,8 @@ const withoutSupersets = (build: Builder, family: Node, smaller: Node): Node => 
   const key = `${family},${smaller}`;
   const known = build.reduced.get(key);
   if (known !== undefined) return known;
+  build.steps -= 1;
+  if (build.steps < 0) throw tooEntangled();
   const [levelF, levelS] = [at(build.level, family), at(build.level, smaller)];
   let made: Node;
   if (levelF > levelS) made = withoutSupersets(build, family, at(build.without, smaller));
