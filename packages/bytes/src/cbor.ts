@@ -4,7 +4,8 @@ import { KeepsetError } from './errors.ts';
 
 /**
  * The values that travel and rest: a subset of CBOR with exactly one encoding for each value.
- * No floats, tags, undefined or indefinite lengths; map keys are text.
+ * No floats, tags, undefined or indefinite lengths; map keys are text. Text is well-formed Unicode and does not begin
+ * with U+FEFF: a lone surrogate would be encoded as U+FFFD, and text decoders drop a leading byte order mark.
  * @spec RFC 8949 §4.2.1 (core deterministic encoding)
  */
 export type CborValue =
@@ -63,20 +64,29 @@ export const decodeCbor = (bytes: Uint8Array): CborValue => {
 
 /** Drops undefined properties and refuses what has no unique encoding. */
 const checked = (value: CborValue): CborValue => {
-  if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
+  if (value === null || typeof value === 'boolean') return value;
+  if (typeof value === 'string') return checkedText(value);
   if (value instanceof Uint8Array) return value;
   if (typeof value === 'number') {
     if (!Number.isSafeInteger(value) || Object.is(value, -0)) throw new TypeError('only safe integers');
     return value;
   }
-  if (Array.isArray(value)) return value.map(checked);
+  // `Array.from` turns holes into undefined, which is refused; `map` would keep them.
+  if (Array.isArray(value)) return Array.from(value, checked);
   if (
     typeof value === 'object' &&
     (Object.getPrototypeOf(value) === Object.prototype || Object.getPrototypeOf(value) === null)
   ) {
     const out: [string, CborValue][] = [];
-    for (const [key, item] of Object.entries(value)) if (item !== undefined) out.push([key, checked(item)]);
+    for (const [key, item] of Object.entries(value))
+      if (item !== undefined) out.push([checkedText(key), checked(item)]);
     return Object.fromEntries(out);
   }
   throw new TypeError(`unsupported type ${typeof value}`);
+};
+
+const checkedText = (text: string): string => {
+  if (!text.isWellFormed() || text.startsWith('\ufeff'))
+    throw new TypeError('text without a unique encoding');
+  return text;
 };

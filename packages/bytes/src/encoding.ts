@@ -37,11 +37,15 @@ export const toBase32 = (bytes: Uint8Array): string => base32nopad.encode(bytes)
 
 /** Accepts either case. @throws KeepsetError `input/malformed` */
 export const fromBase32 = (text: string): Uint8Array =>
-  orMalformed('base32', () => base32nopad.decode(text.toUpperCase()));
+  orMalformed('base32', () => {
+    // Before changing case: Unicode gives letters such as U+017F an ASCII upper case.
+    if (!/^[A-Za-z2-7]*$/.test(text)) throw new TypeError('character outside the base32 alphabet');
+    return base32nopad.decode(text.toUpperCase());
+  });
 
-/** Decodes UTF-8, refusing malformed sequences. @throws KeepsetError `input/malformed` */
+/** Decodes UTF-8, refusing malformed sequences and keeping a byte order mark. @throws KeepsetError `input/malformed` */
 export const fromUtf8 = (bytes: Uint8Array): string =>
-  orMalformed('UTF-8', () => new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  orMalformed('UTF-8', () => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
 
 /** Compares in time that depends on the lengths only. */
 export const bytesEqual = (a: Uint8Array, b: Uint8Array): boolean => equalBytes(a, b);

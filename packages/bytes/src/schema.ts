@@ -36,8 +36,11 @@ export const parseAs = <T>(
   const result = v.safeParse(schema, value, { abortEarly: true });
   if (result.success) return result.output;
   const path = v.getDotPath(result.issues[0]);
-  throw new KeepsetError(code, `Malformed ${what}${path === null ? '' : ` at ${path}`}.`);
+  throw new KeepsetError(code, `Malformed ${what}${path === null || !isTame(path) ? '' : ` at ${path}`}.`);
 };
+
+/** A path may hold names that the sender chose: only short ones without control characters are repeated. */
+const isTame = (path: string): boolean => /^[\w.-]{1,100}$/.test(path);
 
 /** Decodes canonical CBOR and checks it. @throws KeepsetError `wire/malformed` or `wire/not-canonical` */
 export const decodeAs = <T>(schema: Schema<T>, bytes: Uint8Array, what: string): T =>
