@@ -59,6 +59,11 @@ export const checkKeygenParams = (params: KeygenParams): void => {
     throw invalid('A party may stand only once among the parties.');
   if (!Number.isSafeInteger(threshold) || threshold < 2 || threshold > parties.length)
     throw invalid(`The threshold must be 2 to ${parties.length}.`);
+  // A key that no share file could hold would be lost as soon as it is made.
+  if (parties.some((party) => party.length < 1 || party.length > 32))
+    throw invalid('The name of a party has 1 to 32 characters.');
+  if (params.policy.length < 1 || params.policy.length > 4096)
+    throw invalid('A policy has 1 to 4096 characters.');
   if (!parties.includes(me)) throw new KeepsetError('abort/unknown-party', `${me} is not among the parties.`);
 };
 

@@ -34,8 +34,9 @@ export interface Running<R> {
   /** Peers whose message of that round is still missing. */
   readonly awaiting: readonly PartyId[];
   /**
-   * The result as it will be if every peer confirms it. Set once the own part is known but not yet accepted:
-   * store it durably, marked pending, before sending `outgoing`.
+   * The result as it will be if every peer confirms it. Set in each state that awaits confirmations, always to the same
+   * object: store it durably, marked pending, before sending the `outgoing` it first comes with. When the confirmations
+   * were there already, there is no such state: the step yields the result.
    */
   readonly pending?: R;
   /**
@@ -196,7 +197,7 @@ const admit = (who: Participation, round: number, buffer: Buffer, message: Proto
   if (message.to !== who.me) throw abort(who, 'abort/wrong-session', `The message is for ${message.to}.`);
   if (!who.peers.includes(message.from))
     throw abort(who, 'abort/unknown-party', `${message.from} does not take part in this session.`);
-  if (message.round < round || message.round > who.rounds)
+  if (!Number.isInteger(message.round) || message.round < round || message.round > who.rounds)
     throw abort(who, 'abort/wrong-round', `Round ${message.round} is not awaited; round ${round} is.`);
   const key = slot(message.round, message.from);
   if (buffer.has(key))

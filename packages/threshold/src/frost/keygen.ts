@@ -72,6 +72,11 @@ const round3Schema: Schema<Round3> = v.strictObject({ transcript: bytesOfLength(
  */
 export const startFrostKeygen = (suite: FrostSuite, params: KeygenParams): Step<KeyShare> => {
   checkKeygenParams(params);
+  if (params.scheme !== suite.scheme)
+    throw new KeepsetError(
+      'input/invalid-argument',
+      `This makes ${suite.scheme} keys, not ${params.scheme}.`,
+    );
   const context = keygenContext(params);
   const who: Participation = {
     context,
@@ -114,8 +119,18 @@ const round1 = (suite: FrostSuite, params: KeygenParams, who: Participation): Tr
   const own: Own = { secret: dkg.secret, message, chainPart };
   return {
     send: toAll(who.peers, encodeCbor({ ...message })),
-    next: (inbox) => round2(suite, params, who, own, inbox),
+    next: (inbox) => forgetIfThrown(suite, own, () => round2(suite, params, who, own, inbox)),
   };
+};
+
+/** What the polynomial is made of goes as soon as it is no longer needed, here because the run ended. */
+const forgetIfThrown = <T>(suite: FrostSuite, own: Own, step: () => T): T => {
+  try {
+    return step();
+  } catch (error) {
+    suite.keygen.DKG.clean(own.secret);
+    throw error;
+  }
 };
 
 const round2 = (
@@ -134,8 +149,13 @@ const round2 = (
     const share = shares[identifierOf(suite, params.parties, peer)];
     if (share === undefined) throw new KeepsetError('bug/invariant', `No share dealt to ${peer}.`);
     send.set(peer, encodeCbor({ share: share.signingShare, chainPart: own.chainPart }));
+    share.signingShare.fill(0);
   }
-  return { send, next: (next) => round3(suite, params, who, own, received, packages, next) };
+  return {
+    send,
+    next: (next) =>
+      forgetIfThrown(suite, own, () => round3(suite, params, who, own, received, packages, next)),
+  };
 };
 
 const toPackage = (
@@ -201,6 +221,7 @@ const round3 = (
   for (const peer of who.peers) received.set(peer, inbox.read(peer, round2Schema));
   checkOpenings(suite, params, who, firsts, received);
   const key = finishDkg(suite, params, who, own.secret, packages, received);
+  for (const { share } of received.values()) share.fill(0);
   const chainParts = params.parties.map((party) =>
     party === who.me ? own.chainPart : valueOf(received, party).chainPart,
   );
@@ -292,12 +313,19 @@ const finishDkg = (
     identifier: identifierOf(suite, params.parties, peer),
     signingShare: valueOf(received, peer).share,
   }));
+  // Every part was checked alone: what can still go wrong is a sum that is zero or at infinity. Only parties that
+  // conspired can bring that about, and nothing shows which.
+  const refuse = (cause?: unknown): KeepsetError =>
+    new KeepsetError('abort/bad-share', 'The dealt shares do not make a key.', { cause });
+  let key: Key;
   try {
-    return suite.keygen.DKG.round3(secret, [...packages], shares);
+    key = suite.keygen.DKG.round3(secret, [...packages], shares);
   } catch (cause) {
-    // Every part was checked alone: what is left is a sum that is zero or at infinity, which no one can be blamed for.
-    throw new KeepsetError('abort/bad-share', 'The dealt shares do not make a key.', { cause });
+    throw refuse(cause);
   }
+  const images = [...key.public.commitments, ...Object.values(key.public.verifyingShares)];
+  if (!images.every((image) => suite.isPoint(image))) throw refuse();
+  return key;
 };
 
 const toKeyShare = (

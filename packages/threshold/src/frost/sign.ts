@@ -1,14 +1,14 @@
 /**
  * FROST signing in two rounds, in which every party may aggregate.
  *
- * Round 1: fresh nonce commitments. Round 2: signature share. A party that answers a single peer sends both in one
+ * Round 1: fresh nonce commitments. Round 2: hash of all that round 1 brought, and the signature share. A party that answers a single peer sends both in one
  * message, which makes a 2-of-2 signature one request and one response.
  *
  * @spec RFC 9591 §5
  */
 import * as v from 'valibot';
 import type { FrostPublic, FrostSecret, NonceCommitments, Nonces } from '@noble/curves/abstract/frost.js';
-import { KeepsetError, bytesEqual, bytesOfLength, encodeCbor, type Schema } from '@keepset/bytes';
+import { KeepsetError, bytesEqual, bytesOfLength, encodeCbor, hashValue, type Schema } from '@keepset/bytes';
 import { checkSignParams, sessionIdOf, signContext, systemRng, type SignParams } from '../ceremony.ts';
 import type { GroupKey } from '../key.ts';
 import {
@@ -28,7 +28,7 @@ interface Round1 {
   readonly binding: Uint8Array;
 }
 interface Round2 {
-  readonly session: Uint8Array;
+  readonly transcript: Uint8Array;
   readonly share: Uint8Array;
 }
 
@@ -38,17 +38,23 @@ const round1Schema = (suite: FrostSuite): Schema<Round1> =>
     hiding: bytesOfLength(suite.pointBytes),
     binding: bytesOfLength(suite.pointBytes),
   });
-const round2Schema: Schema<Round2> = v.strictObject({ session: bytesOfLength(32), share: bytesOfLength(32) });
+const round2Schema: Schema<Round2> = v.strictObject({
+  transcript: bytesOfLength(32),
+  share: bytesOfLength(32),
+});
 
 /**
  * Starts signing with a Schnorr scheme. The result is the 64-byte signature, verified.
- * @throws KeepsetError `input/invalid-argument`, `policy/unsatisfied`; later `abort/*` naming the culprits.
+ * @throws KeepsetError `input/invalid-argument`, `input/malformed` for a secret that is no share scalar,
+ * `policy/unsatisfied`; later `abort/*` naming the culprits.
  */
 export const startFrostSign = (suite: FrostSuite, params: SignParams): Step<Uint8Array> => {
   checkSignParams(params);
   const { group, party } = params.share;
   if (group.scheme !== suite.scheme)
     throw new KeepsetError('input/invalid-argument', `This is a ${group.scheme} key.`);
+  if (!isScalar(suite, params.share.secret.reveal()))
+    throw new KeepsetError('input/malformed', 'The secret of this share is not a scalar of its scheme.');
   const who: Participation = {
     context: signContext(group, params),
     me: party,
@@ -56,6 +62,15 @@ export const startFrostSign = (suite: FrostSuite, params: SignParams): Step<Uint
     rounds: 2,
   };
   return startMachine(who, () => round1(suite, params, who));
+};
+
+const isScalar = (suite: FrostSuite, bytes: Uint8Array): boolean => {
+  const { Fn } = suite.signing.utils;
+  try {
+    return !Fn.is0(Fn.fromBytes(bytes));
+  } catch {
+    return false;
+  }
 };
 
 const identifierOf = (suite: FrostSuite, group: GroupKey, party: PartyId): string =>
@@ -84,17 +99,26 @@ const round1 = (suite: FrostSuite, params: SignParams, who: Participation): Tran
   const rng = params.rng ?? systemRng;
   const { group, secret } = params.share;
   const random = rng(32);
+  const untweaked = Uint8Array.from(secret.reveal());
   const { pub, secret: signer } = suite.tweak(
     toFrostPublic(suite, group),
-    { identifier: identifierOf(suite, group, who.me), signingShare: Uint8Array.from(secret.reveal()) },
+    { identifier: identifierOf(suite, group, who.me), signingShare: untweaked },
     params.request.taproot,
   );
+  if (signer.signingShare !== untweaked) untweaked.fill(0);
   const { nonces, commitments } = suite.signing.commit(signer, (n = 32) => Uint8Array.from(rng(n)));
   const message: Round1 = { random, hiding: commitments.hiding, binding: commitments.binding };
   const own: Own = { pub, secret: signer, nonces, message };
   return {
     send: toAll(who.peers, encodeCbor({ ...message })),
-    next: (inbox) => round2(suite, params, who, own, inbox),
+    next: (inbox) => {
+      try {
+        return round2(suite, params, who, own, inbox);
+      } finally {
+        // Used or not: this run needs them no more.
+        for (const secret of [nonces.hiding, nonces.binding, signer.signingShare]) secret.fill(0);
+      }
+    },
   };
 };
 
@@ -118,15 +142,20 @@ const round2 = (
       binding: Uint8Array.from(message.binding),
     };
   });
-  const session = sessionIdOf(
-    who.context,
-    params.quorum,
-    ordered.map((message) => message.random),
-  );
+  // Covers the nonce commitments: were they only hashed into the challenge, a party that sends different ones to
+  // different peers would make their honest shares look wrong to one another.
+  const transcript = hashValue('keepset/sign/transcript/v1', {
+    session: sessionIdOf(
+      who.context,
+      params.quorum,
+      ordered.map((message) => message.random),
+    ),
+    round1: ordered.map((message) => ({ ...message })),
+  });
   const share = suite.signing.signShare(own.secret, own.pub, own.nonces, commitments, params.request.message);
   return {
-    send: toAll(who.peers, encodeCbor({ session, share })),
-    next: (shares) => aggregate(suite, params, who, { own, commitments, session, share }, shares),
+    send: toAll(who.peers, encodeCbor({ transcript, share })),
+    next: (shares) => aggregate(suite, params, who, { own, commitments, transcript, share }, shares),
   };
 };
 
@@ -144,7 +173,7 @@ const checkCommitments = (suite: FrostSuite, params: SignParams, ordered: readon
 interface Sent {
   readonly own: Own;
   readonly commitments: NonceCommitments[];
-  readonly session: Uint8Array;
+  readonly transcript: Uint8Array;
   readonly share: Uint8Array;
 }
 
@@ -164,8 +193,8 @@ const aggregate = (
       continue;
     }
     const received = inbox.read(party, round2Schema);
-    if (!bytesEqual(received.session, sent.session))
-      throw new KeepsetError('abort/transcript-mismatch', `${party} signed in a different session.`);
+    if (!bytesEqual(received.transcript, sent.transcript))
+      throw new KeepsetError('abort/transcript-mismatch', `${party} saw a different first round.`);
     shares[identifierOf(suite, group, party)] = received.share;
   }
   const signature = combine(suite, params, sent, shares);
