@@ -1,4 +1,7 @@
-/** The port over @noble/curves: its fields, its complete point formulas, its encodings. */
+/**
+ * The port over @noble/curves: its groups, encodings and public-data routines. Multiplication by secret scalars runs
+ * in fixed windows (windows.ts), because the library's own takes twice to four times as long.
+ */
 import { normalizeZ } from '@noble/curves/abstract/curve.js';
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { p256, p256_hasher } from '@noble/curves/nist.js';
@@ -6,6 +9,7 @@ import { secp256k1, secp256k1_hasher } from '@noble/curves/secp256k1.js';
 import { KeepsetError } from '@keepset/bytes';
 import type { CurvePort, EcdsaCurve, GroupPoint } from './port.ts';
 import { combOf, multiplyComb, multiplyWindowed } from './windows.ts';
+import { completeFormulas, type Arithmetic, type Projective } from './complete.ts';
 
 type WeierstrassPoint = InstanceType<typeof secp256k1.Point>;
 type EdwardsPoint = InstanceType<typeof ed25519.Point>;
@@ -31,21 +35,30 @@ interface LibraryPoint<P> {
 
 const wrap = (point: unknown): GroupPoint => point as GroupPoint;
 
-interface GroupOptions<P> {
+/** How points multiply by secret scalars: in coordinates of type A. */
+interface Ladder<P, A> {
+  readonly arithmetic: Arithmetic<A>;
+  enter(this: void, point: P): A;
+  leave(this: void, point: A): P;
+}
+
+interface GroupOptions<P, A> {
   readonly name: CurvePort['name'];
   readonly Point: PointClass<P>;
   readonly pointBytes: number;
   readonly wideBytes: number;
   readonly littleEndian: boolean;
   readonly normalize: (points: P[]) => P[];
+  readonly ladder: Ladder<P, A>;
 }
 
-const groupOf = <P extends LibraryPoint<P>>(options: GroupOptions<P>): CurvePort => {
+const groupOf = <P extends LibraryPoint<P>, A>(options: GroupOptions<P, A>): CurvePort => {
   const { Point, littleEndian, wideBytes } = options;
+  const { arithmetic, enter, leave } = options.ladder;
   const order = Point.Fn.ORDER;
   const zero = Point.ZERO;
   const unwrap = (point: GroupPoint): P => point as unknown as P;
-  let comb: readonly (readonly P[])[] | undefined;
+  let comb: readonly (readonly A[])[] | undefined;
 
   const readWords = (view: DataView, offset: number, words: number): bigint => {
     let value = 0n;
@@ -85,10 +98,10 @@ const groupOf = <P extends LibraryPoint<P>>(options: GroupOptions<P>): CurvePort
     equals: (a, b) => unwrap(a).equals(unwrap(b)),
     isIdentity: (point) => unwrap(point).is0(),
     multiplyGenerator: (scalar) => {
-      comb ??= combOf(zero, Point.BASE, options.normalize);
-      return wrap(multiplyComb(zero, comb, scalar));
+      comb ??= combOf(arithmetic, enter(Point.BASE));
+      return wrap(leave(multiplyComb(arithmetic, comb, scalar)));
     },
-    multiply: (point, scalar) => wrap(multiplyWindowed(zero, unwrap(point), scalar)),
+    multiply: (point, scalar) => wrap(leave(multiplyWindowed(arithmetic, enter(unwrap(point)), scalar))),
     multiplyVarTime: (point, scalar) => wrap(unwrap(point).multiplyUnsafe(scalar)),
     encodePoint: (point) => encodePoints([point])[0] as Uint8Array,
     encodePoints,
@@ -130,6 +143,29 @@ const groupOf = <P extends LibraryPoint<P>>(options: GroupOptions<P>): CurvePort
   };
 };
 
+const weierstrassLadder = (Point: typeof secp256k1.Point): Ladder<WeierstrassPoint, Projective> => {
+  const { p, a, b } = Point.CURVE();
+  const mod = (value: bigint): bigint => {
+    const rest = value % p;
+    return rest < 0n ? rest + p : rest;
+  };
+  return {
+    arithmetic: completeFormulas(p, a > p >> 1n ? a - p : a, b),
+    enter: ({ X, Y, Z }) => ({ x: X, y: Y, z: Z }),
+    leave: ({ x, y, z }) => new Point(mod(x), mod(y), mod(z)),
+  };
+};
+
+const edwardsLadder: Ladder<EdwardsPoint, EdwardsPoint> = {
+  arithmetic: {
+    zero: ed25519.Point.ZERO,
+    add: (l, r) => l.add(r),
+    double: (point) => point.double(),
+  },
+  enter: (point) => point,
+  leave: (point) => point,
+};
+
 const ecdsaCurveOf = (
   group: CurvePort,
   name: EcdsaCurve['name'],
@@ -142,25 +178,20 @@ const ecdsaCurveOf = (
     const { x, y } = (point as unknown as WeierstrassPoint).toAffine();
     return { x, yIsOdd: (y & 1n) === 1n };
   },
-  multiplyAddVarTime: (a, point, b) =>
-    wrap(
-      (group.generator as unknown as WeierstrassPoint).mulAddUnsafe(
-        a,
-        point as unknown as WeierstrassPoint,
-        b,
-      ),
-    ),
+  // The fixed windows are also the fastest way here.
+  multiplyAddVarTime: (a, point, b) => group.add(group.multiplyGenerator(a), group.multiply(point, b)),
 });
 
 /** @spec SEC 2 §2.4.1. The order is 2^256 − 2^128.4, so 32 uniform bytes make a scalar with a bias of 2^-127.6. */
 export const secp256k1Curve: EcdsaCurve = ecdsaCurveOf(
-  groupOf<WeierstrassPoint>({
+  groupOf({
     name: 'secp256k1',
     Point: secp256k1.Point,
     pointBytes: 33,
     wideBytes: 32,
     littleEndian: false,
     normalize: (points) => normalizeZ(secp256k1.Point, points),
+    ladder: weierstrassLadder(secp256k1.Point),
   }),
   'secp256k1',
   (message, options) => secp256k1_hasher.hashToCurve(message, options),
@@ -168,24 +199,26 @@ export const secp256k1Curve: EcdsaCurve = ecdsaCurveOf(
 
 /** @spec FIPS 186-5, SP 800-186 §3.2.1.3 */
 export const p256Curve: EcdsaCurve = ecdsaCurveOf(
-  groupOf<WeierstrassPoint>({
+  groupOf({
     name: 'p256',
     Point: p256.Point,
     pointBytes: 33,
     wideBytes: 48,
     littleEndian: false,
     normalize: (points) => normalizeZ(p256.Point, points),
+    ladder: weierstrassLadder(p256.Point),
   }),
   'p256',
   (message, options) => p256_hasher.hashToCurve(message, options),
 );
 
 /** The prime-order subgroup of edwards25519. @spec RFC 8032 §5.1 */
-export const ed25519Curve: CurvePort = groupOf<EdwardsPoint>({
+export const ed25519Curve: CurvePort = groupOf({
   name: 'ed25519',
   Point: ed25519.Point,
   pointBytes: 32,
   wideBytes: 48,
   littleEndian: true,
   normalize: (points) => normalizeZ(ed25519.Point, points),
+  ladder: edwardsLadder,
 });

@@ -199,6 +199,7 @@ const multiply = <R>(
       [own.nonce, key],
       rng,
     );
+    rows.fill(0);
     shares.set(peer, product.shares);
     const [encodedKey, nonceCheck, keyCheck] = curve.encodePoints([
       keyPoint,
@@ -311,6 +312,8 @@ const checkContribution = (
   if (shares === undefined) throw banned(peer, 'failed the consistency check of the multiplication.');
   const fits = (point: GroupPoint, check: GroupPoint, share: bigint): boolean =>
     curve.equals(curve.subtract(curve.multiply(point, factor), check), curve.multiplyGenerator(share));
+  rows.fill(0);
+  choices.fill(0);
   const isNonceRight = fits(noncePoint, nonceCheck, shares[0]);
   const isKeyRight = fits(keyPoint, keyCheck, shares[1]);
   if (!isNonceRight || !isKeyRight) throw banned(peer, 'multiplied other values than it showed.');

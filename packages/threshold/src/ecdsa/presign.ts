@@ -62,12 +62,13 @@ export interface Presignature {
   readonly secret: Secret;
 }
 
-/** Binds every message of a presigning run to key, epoch, quorum and path. */
+/** Binds every message of a presigning run to key, epoch, sharing, quorum and path. */
 const presignContext = (params: PresignParams): Uint8Array =>
   hashValue('keepset/ecdsa/context/presign/v1', {
     scheme: params.share.group.scheme,
     keyId: params.share.group.keyId,
     epoch: params.share.group.epoch,
+    sharing: params.share.group.commitments,
     session: params.session,
     quorum: params.quorum,
     path: params.path ?? [],

@@ -27,7 +27,7 @@ import { maxParties } from './parameters.ts';
 import { prepareNonce, type Prepared, type SigningRun } from './prepare.ts';
 import { decodeSecret } from './secret.ts';
 import { round3Schema } from './sign-messages.ts';
-import { assembleSignature, checkDigest, messageScalar, nonceScalar, type Fragment } from './signature.ts';
+import { assembleSignature, checkDigest, messageScalar, nonceFacts, type Fragment } from './signature.ts';
 import type { EcdsaSuite } from './suites.ts';
 
 /**
@@ -99,9 +99,9 @@ export const exchangeFragments = (
 ): Transition<Uint8Array> => {
   const { curve } = suite;
   const message = messageScalar(suite, request);
-  const r = nonceScalar(curve, prepared.nonce);
+  const nonce = nonceFacts(curve, prepared.nonce);
   const own: Fragment = {
-    numerator: curve.reduce(message * prepared.mask + r * prepared.keyShare),
+    numerator: curve.reduce(message * prepared.mask + nonce.r * prepared.keyShare),
     denominator: prepared.nonceShare,
   };
   const body = encodeCbor({
@@ -122,7 +122,15 @@ export const exchangeFragments = (
     send: toAll(who.peers, body),
     next: (inbox) => {
       const fragments = [own, ...who.peers.map((peer) => readFragment(inbox, peer))];
-      return { result: assembleSignature(suite, publicKey, prepared.nonce, message, fragments) };
+      const signature = assembleSignature(suite, publicKey, nonce, message, fragments);
+      if (signature === undefined) throw badSignature(who.peers);
+      return { result: signature };
     },
   };
 };
+
+/** After the checks of round 2 only a fragment can be wrong: of a single peer, or of one that cannot be told. */
+const badSignature = (peers: readonly PartyId[]): KeepsetError =>
+  new KeepsetError('abort/bad-signature', 'The fragments do not make a valid signature.', {
+    culprits: peers.length === 1 ? peers : [],
+  });

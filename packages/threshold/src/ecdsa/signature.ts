@@ -42,42 +42,42 @@ export const messageScalar = (
   return curve.reduce(curve.readInteger(new DataView(digest.buffer, digest.byteOffset, 32), 0));
 };
 
-/** x-coordinate of the nonce point modulo the order. */
-export const nonceScalar = (curve: EcdsaCurve, nonce: GroupPoint): bigint =>
-  curve.reduce(curve.affine(nonce).x);
+/** What a signature says of its nonce point. */
+export interface NonceFacts {
+  /** x-coordinate modulo the order. */
+  readonly r: bigint;
+  /** Which of the points with this r it is: bit 0 is the parity of y, bit 1 tells that x ≥ q. */
+  readonly id: number;
+}
 
-/** Which of the points with this x a verifier recovers: bit 0 is the parity of y, bit 1 tells that x ≥ q. @spec SEC 1 §4.1.6 */
-const recoveryId = (curve: EcdsaCurve, nonce: GroupPoint): number => {
+/** @spec FIPS 186-5 §6.4.1 step 6; SEC 1 §4.1.6 */
+export const nonceFacts = (curve: EcdsaCurve, nonce: GroupPoint): NonceFacts => {
   const { x, yIsOdd } = curve.affine(nonce);
-  return (yIsOdd ? 1 : 0) | (x >= curve.order ? 2 : 0);
+  return { r: curve.reduce(x), id: (yIsOdd ? 1 : 0) | (x >= curve.order ? 2 : 0) };
 };
 
 /**
  * Puts the fragments together and verifies the signature before anyone sees it.
- * @param nonce the point R. @returns r ‖ s ‖ recovery id with s ≤ q/2.
- * @throws KeepsetError `abort/bad-signature`
+ * @param nonce of the point R. @returns r ‖ s ‖ recovery id with s ≤ q/2, or undefined if it is not valid.
  * @spec eprint 2023/765 Protocol 3.6 step 10; BIP 146 (low s)
  */
 export const assembleSignature = (
   suite: Pick<EcdsaSuite, 'curve' | 'hash'>,
   publicKey: GroupPoint,
-  nonce: GroupPoint,
+  nonce: NonceFacts,
   message: bigint,
   fragments: readonly Fragment[],
-): Uint8Array => {
+): Uint8Array | undefined => {
   const { curve } = suite;
-  const failed = (): KeepsetError =>
-    new KeepsetError('abort/bad-signature', 'The fragments do not make a valid signature.');
   const numerator = curve.reduce(fragments.reduce((sum, fragment) => sum + fragment.numerator, 0n));
   const denominator = curve.reduce(fragments.reduce((sum, fragment) => sum + fragment.denominator, 0n));
-  if (denominator === 0n) throw failed();
-  const r = nonceScalar(curve, nonce);
+  if (denominator === 0n) return undefined;
   const full = curve.reduce(numerator * curve.invert(denominator));
   const isHigh = full > curve.order >> 1n;
   const s = isHigh ? curve.order - full : full;
-  const id = recoveryId(curve, nonce) ^ (isHigh ? 1 : 0);
-  if (!isValid(curve, publicKey, message, r, s, id)) throw failed();
-  return concatBytes(curve.encodeScalar(r), curve.encodeScalar(s), Uint8Array.of(id));
+  const id = nonce.id ^ (isHigh ? 1 : 0);
+  if (!isValid(curve, publicKey, message, nonce.r, s, id)) return undefined;
+  return concatBytes(curve.encodeScalar(nonce.r), curve.encodeScalar(s), Uint8Array.of(id));
 };
 
 /** @spec FIPS 186-5 §6.4.2, with low s and the recovery id checked too */
@@ -94,7 +94,9 @@ const isValid = (
   const a = curve.reduce(message * inverse);
   const b = curve.reduce(r * inverse);
   const point = curve.multiplyAddVarTime(a, publicKey, b);
-  return !curve.isIdentity(point) && nonceScalar(curve, point) === r && recoveryId(curve, point) === id;
+  if (curve.isIdentity(point)) return false;
+  const facts = nonceFacts(curve, point);
+  return facts.r === r && facts.id === id;
 };
 
 /** Whether `signature` (65 bytes) is valid, low-s and names the right recovery id. False for anything malformed. */
