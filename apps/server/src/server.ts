@@ -1,10 +1,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import pino from 'pino';
-import { KeepsetError } from '@keepset/bytes';
+import { KeepsetError, parseAs } from '@keepset/bytes';
 import { party1Handler, supportedSchemes } from '@keepset/ceremony';
 import { printVerifierKey } from '@keepset/log';
 import { printInvite } from '@keepset/transport';
+import { partyName } from '@keepset/wire';
 import { registerAuditRoutes } from './audit/routes.ts';
 import { registerEnrolmentRoutes } from './enrolment/routes.ts';
 import { createCode } from './enrolment/service.ts';
@@ -14,7 +16,13 @@ import { authenticator } from './http/authentication.ts';
 import { isKekInsideData, type ServerOptions } from './options.ts';
 import { registerPartyRoutes } from './party/routes.ts';
 import { givenCertificate, selfMadeCertificate, type TlsIdentity } from './secrets/certificate.ts';
-import { loadIdentity, loadLogSigner, serverSecrets, type ServerSecrets } from './secrets/identity.ts';
+import {
+  isUnsealed,
+  loadIdentity,
+  loadLogSigner,
+  serverSecrets,
+  type ServerSecrets,
+} from './secrets/identity.ts';
 import { fileKek, type KekProvider } from './secrets/kek.ts';
 import { shareSealer } from './secrets/shares.ts';
 import { openDatabase, type Database } from './store/database.ts';
@@ -48,10 +56,10 @@ const unixSeconds = (): number => Math.floor(Date.now() / 1000);
 
 /** Opens what both a running server and its operator's commands need. */
 const layFoundation = async (options: ServerOptions): Promise<Foundation> => {
-  mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
+  makeFolder(options.dataDir);
   const database = openDatabase(join(options.dataDir, 'keepset.db'));
   try {
-    const kek = fileKek(options.kekFile);
+    const kek = fileKek(options.kekFile, { create: isUnsealed(database) });
     const secrets = serverSecrets(database, kek);
     const tls =
       options.tls === undefined
@@ -64,8 +72,17 @@ const layFoundation = async (options: ServerOptions): Promise<Foundation> => {
   }
 };
 
+const makeFolder = (path: string): void => {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new KeepsetError('store/unavailable', `The data folder ${path} cannot be made.`, { cause });
+  }
+};
+
 /** Starts a commitment server. @throws KeepsetError of family `store/`, `input/` or `transport/` */
 export const startServer = async (options: ServerOptions): Promise<RunningServer> => {
+  parseAs(partyName, options.party, `party name ${options.party}`, 'input/invalid-argument');
   const { database, kek, secrets, tls, enrolments } = await layFoundation(options);
   try {
     const identity = await loadIdentity(secrets);
@@ -77,8 +94,10 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
       store: partyStore(database, log, unixSeconds),
       sealer: shareSealer(kek, options.party),
       now: () => performance.now(),
+      sleep: (ms) => setTimeout(Math.max(0, ms), undefined, { ref: false }),
     });
-    const logger = pino({ level: options.logLevel, base: null });
+    // Standard output belongs to the command's result.
+    const logger = pino({ level: options.logLevel, base: null }, pino.destination(2));
     const app = await createApp({ tls, logger });
     const auth = authenticator(enrolments, unixSeconds);
     const logKey = printVerifierKey(logSigner.key);

@@ -12,7 +12,7 @@ export interface LoggedAct {
   readonly message?: Uint8Array;
 }
 
-/** The fields of the act's log entry. */
+/** The fields of the act's log entry; without `device`, those that every device of the tenant can tell. */
 export const entryFieldsOf = ({
   tenant,
   device,
@@ -20,7 +20,7 @@ export const entryFieldsOf = ({
   keyId,
   epoch,
   message,
-}: LoggedAct): EntryFields => ({
+}: Omit<LoggedAct, 'device'> & { readonly device?: string }): EntryFields => ({
   tenant,
   device,
   session,

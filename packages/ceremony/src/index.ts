@@ -8,8 +8,16 @@ export type {
   SessionJournal,
   ShareVault,
 } from './device/ports.ts';
-export { runKeygen, type KeygenOrder } from './device/keygen.ts';
-export { runSign, signWith, type SignOrder, type SignOutcome } from './device/sign.ts';
+export { joinKeygen, runKeygen, type GroupPrompts, type KeygenOrder } from './device/keygen.ts';
+export { joinGroup, type Group, type GroupAnnouncement } from './device/group.ts';
+export {
+  joinSign,
+  runSign,
+  signWith,
+  type CoSigners,
+  type SignOrder,
+  type SignOutcome,
+} from './device/sign.ts';
 export { shareFileVault, type VaultOptions } from './device/vault.ts';
 export { settleOpenSessions, type SettledSession } from './device/settle.ts';
 export type {

@@ -10,7 +10,7 @@ export interface KeygenPlan {
 }
 
 /**
- * Reads a policy and plans the key generation between `server` and one device.
+ * Reads a policy and plans the key generation between `server` and devices.
  * @throws KeepsetError `policy/syntax`, or `policy/unsupported` with what is not possible yet.
  */
 export const planKeygen = (policyText: string, server: string): KeygenPlan => {
@@ -28,14 +28,6 @@ export const planKeygen = (policyText: string, server: string): KeygenPlan => {
       `The policy ${text} does not name ${server}, the server's own party.`,
       {
         hint: `Name ${server} in the policy: keys without the server cannot be made over it.`,
-      },
-    );
-  if (parties.length > 2)
-    throw new KeepsetError(
-      'policy/unsupported',
-      `The policy ${text} has ${parties.length} parties; two can take part today.`,
-      {
-        hint: 'More devices need to be joined to one another first, which is not there yet.',
       },
     );
   return { policy: text, parties, threshold };

@@ -18,7 +18,8 @@ export interface SignatureVerdict {
 /**
  * Checks a detached signature over a file: SSH (armoured) or raw, as {@link createIntent} makes them.
  * A signature is valid only in exactly the form Keepset would write it.
- * @throws KeepsetError `input/unsupported` or `input/invalid-argument` for a key that cannot make such signatures.
+ * @throws KeepsetError `input/unsupported` or `input/invalid-argument` for a key that cannot make such signatures,
+ * and for a raw signature what `createIntent` refuses to sign raw (`policy/forbidden`, `wire/too-large`).
  */
 export const verifyDetached = (file: Uint8Array, key: IntentKey, signature: Uint8Array): SignatureVerdict =>
   looksArmoured(signature) ? verifySsh(file, key, signature) : verifyRaw(file, key, signature);
@@ -34,7 +35,9 @@ const verifySsh = (file: Uint8Array, key: IntentKey, armoured: Uint8Array): Sign
   const parsed = parseSsh(armoured, key);
   if (parsed === undefined) return { valid: false, kind: 'ssh', reason: 'The SSH signature is malformed.' };
   const { namespace, candidates } = parsed;
-  const intent = createIntent('ssh', file, key, { namespace });
+  const intent = intentOrNothing(() => createIntent('ssh', file, key, { namespace }));
+  if (intent === undefined)
+    return { valid: false, kind: 'ssh', reason: 'Its namespace is none that Keepset would sign for.' };
   const valid = candidates.some((candidate) => reproduces(intent, candidate, armoured));
   return {
     valid,
@@ -48,6 +51,16 @@ const verifyRaw = (file: Uint8Array, key: IntentKey, signature: Uint8Array): Sig
   const intent = createIntent('raw', file, key, {});
   const valid = rawCandidates(key, signature).some((candidate) => reproduces(intent, candidate, signature));
   return { valid, kind: 'raw', ...(valid ? {} : { reason: 'It is not by this key over this file.' }) };
+};
+
+/** A purpose this house would not sign for is a verdict about the signature; an unfit key is the caller's mistake. */
+const intentOrNothing = (create: () => Intent): Intent | undefined => {
+  try {
+    return create();
+  } catch (error) {
+    if (error instanceof KeepsetError && error.code === 'input/invalid-argument') return undefined;
+    throw error;
+  }
 };
 
 /** Finishing the intent verifies the signature and writes the artefact; equal bytes leave no room for another form. */

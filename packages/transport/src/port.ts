@@ -15,4 +15,6 @@ export interface PartyTransport {
   resolve(session: Uint8Array): Promise<SessionOutcome>;
   /** Party 1's view of this tenant's keys. */
   keys(): Promise<readonly KeySummary[]>;
+  /** Makes a one-time code with which another device of the same user can enrol. */
+  invite(): Promise<string>;
 }

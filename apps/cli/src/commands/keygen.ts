@@ -1,10 +1,12 @@
 import { KeepsetError, toHex } from '@keepset/bytes';
-import { runKeygen, supportedSchemes, type Scheme } from '@keepset/ceremony';
+import { runKeygen, supportedSchemes, type DeviceParty, type GroupKey, type Scheme } from '@keepset/ceremony';
 import type { Command } from '../command.ts';
 import { textOption } from '../command.ts';
-import { withDevice } from '../home/device.ts';
+import { settle, withDevice } from '../home/device.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
+import { groupPrompts } from '../terminal/group.ts';
+import type { Terminal } from '../terminal/terminal.ts';
 
 /** @throws KeepsetError `input/unsupported` */
 const readScheme = (text: string): Scheme => {
@@ -16,9 +18,19 @@ const readScheme = (text: string): Scheme => {
   return scheme;
 };
 
+/** A key generation that fails late may have been committed all the same: that is found out and said at once. */
+const orSettle = async <T>(device: DeviceParty, terminal: Terminal, work: () => Promise<T>): Promise<T> => {
+  try {
+    return await work();
+  } catch (error) {
+    await settle(device, terminal, 'This');
+    throw error;
+  }
+};
+
 export const keygen: Command = {
   name: 'keygen',
-  summary: 'Make a key together with the server; neither holds it',
+  summary: 'Make a key together with the server and other devices; none holds it',
   usage: '[--scheme SCHEME] [--policy POLICY]',
   positionals: [0, 0],
   options: {
@@ -31,22 +43,36 @@ export const keygen: Command = {
     ...passphraseOptions,
     ...homeOptions,
   },
-  examples: ['keepset keygen', "keepset keygen --scheme schnorr-secp256k1 --policy 'thresh(2,server,phone)'"],
+  examples: [
+    'keepset keygen',
+    "keepset keygen --scheme schnorr-secp256k1 --policy 'thresh(2,server,phone,laptop)'",
+  ],
   run: async ({ options, terminal }) => {
     const scheme = readScheme(textOption(options, 'scheme') ?? 'ed25519');
     await withDevice(options, terminal, async ({ device }) => {
       const policy = textOption(options, 'policy') ?? `and(${device.serverParty},${device.party})`;
-      const group = await runKeygen(device, { scheme, policy });
-      const publicKey = toHex(group.publicKey);
-      terminal.result({ keyId: group.keyId, scheme, policy: group.policy, epoch: group.epoch, publicKey }, [
-        `Key ${group.keyId}`,
-        `  scheme      ${scheme}`,
-        `  policy      ${group.policy}`,
-        `  public key  ${publicKey}`,
-        '',
-        'No party holds this key: each signature needs both.',
-        'Next: keepset sign FILE',
-      ]);
+      const group = await orSettle(device, terminal, () =>
+        runKeygen(device, { scheme, policy }, groupPrompts(terminal)),
+      );
+      terminal.result(...describeNewKey(group));
     });
   },
+};
+
+/** What to say of a key that was just made: for programs, and for people. */
+export const describeNewKey = (
+  group: GroupKey,
+): [data: Readonly<Record<string, unknown>>, lines: readonly string[]] => {
+  const { keyId, scheme, policy, epoch } = group;
+  const publicKey = toHex(group.publicKey);
+  const lines = [
+    `Key ${keyId}`,
+    `  scheme      ${scheme}`,
+    `  policy      ${policy}`,
+    `  public key  ${publicKey}`,
+    '',
+    `No party holds this key: ${group.threshold} of ${group.parties.length} must sign together.`,
+    'Next: keepset sign FILE',
+  ];
+  return [{ keyId, scheme, policy, epoch, publicKey }, lines];
 };

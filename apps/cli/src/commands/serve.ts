@@ -3,10 +3,24 @@ import type { Command } from '../command.ts';
 import { readServerOptions, serverDataOptions } from '../server-options.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
-/** Resolves once the process is asked to stop. */
+const patienceMs = 1000;
+
+/**
+ * Resolves once the process is asked to stop. Asked again a second later, it ends at once; sooner it does not, since
+ * one Ctrl-C arrives twice where another process passes signals on.
+ */
 export const untilAskedToStop = (): Promise<void> =>
   new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+    let first: number | undefined;
+    for (const [signal, code] of [
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+    ] as const)
+      process.on(signal, () => {
+        first ??= performance.now();
+        if (performance.now() - first > patienceMs) process.exit(code);
+        resolve();
+      });
   });
 
 export const serve: Command = {

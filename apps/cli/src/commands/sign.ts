@@ -1,24 +1,16 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { lstat, writeFile } from 'node:fs/promises';
 import { KeepsetError, toBase64 } from '@keepset/bytes';
-import { signWith, type KeyShare } from '@keepset/ceremony';
-import {
-  detectIntent,
-  formats,
-  type Artefact,
-  type Intent,
-  type IntentKind,
-  type IntentOptions,
-} from '@keepset/intent';
-import type { Command, OptionValues } from '../command.ts';
+import { signWith, type CoSigners, type KeyShare } from '@keepset/ceremony';
+import type { Artefact, Intent, IntentKind } from '@keepset/intent';
+import type { Command } from '../command.ts';
 import { textOption } from '../command.ts';
 import { withDevice, type OpenDevice } from '../home/device.ts';
 import { findKeyId } from '../home/keys.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
+import { describeIntent, intentOptions, readInput, understand } from '../intents.ts';
+import { groupPrompts } from '../terminal/group.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-
-const intentKinds: readonly IntentKind[] = formats.map(({ kind }) => kind);
 
 export const sign: Command = {
   name: 'sign',
@@ -27,19 +19,17 @@ export const sign: Command = {
   positionals: [1, 1],
   options: {
     key: { type: 'string', value: 'KEY', help: 'Key id or its beginning (default: the only key)' },
-    as: {
+    with: {
       type: 'string',
-      value: 'FORMAT',
-      help: `${intentKinds.join(', ')} (default: found from the content)`,
+      value: 'PARTY,…',
+      help: 'Other devices that sign too, where the policy needs them',
     },
+    ...intentOptions,
     out: {
       type: 'string',
       value: 'FILE',
       help: 'Where to write the result, - for standard output (default FILE plus ending)',
     },
-    namespace: { type: 'string', value: 'NAME', help: 'ssh: what the signature is for (default file)' },
-    network: { type: 'string', value: 'NAME', help: 'psbt: mainnet (default), testnet, signet or regtest' },
-    kid: { type: 'string', value: 'ID', help: 'jwt: key id for the header' },
     yes: { type: 'boolean', short: 'y', help: 'Sign without asking, in spite of warnings' },
     force: { type: 'boolean', help: 'Replace an existing result file' },
     ...passphraseOptions,
@@ -50,6 +40,7 @@ export const sign: Command = {
     'keepset sign report.pdf --as raw            # for openssl',
     'keepset sign payment.psbt --key 4osh --out payment.tx',
     'echo hello | keepset sign - --as ssh --out -',
+    'keepset sign contract.pdf --with laptop     # then `keepset join CODE contract.pdf` on laptop',
   ],
   run: async ({ positionals, options, terminal }) => {
     const file = positionals[0] ?? '-';
@@ -65,11 +56,16 @@ export const sign: Command = {
         await findKeyId(open.device.vault, textOption(options, 'key')),
       );
       try {
-        const intent = understand(bytes, share, file, options);
-        await confirm(intent, share, options['yes'] === true, terminal);
-        const artefact = intent.finish(await signInputs(open, share, intent));
+        const intent = understand(bytes, share.group, file, options);
+        const force = options['force'] === true;
+        // Before anything is signed: a signature that cannot be kept need not be made.
+        if (!force) await refuseExisting(out ?? `${file}${usualSuffix[intent.kind]}`);
+        await describeIntent(intent, share.group.keyId, options['yes'] === true, terminal);
+        const artefact = intent.finish(
+          await signInputs(open, share, intent, coSignersOf(textOption(options, 'with'), terminal)),
+        );
         const path = out ?? `${file}${artefact.suffix}`;
-        await writeResult(path, artefact, options['force'] === true);
+        if (path !== '-') await writeResult(path, artefact, force);
         report(terminal, share, intent, artefact, path);
       } finally {
         share.secret.wipe();
@@ -78,87 +74,60 @@ export const sign: Command = {
   },
 };
 
-const readInput = async (file: string): Promise<Uint8Array> => {
-  try {
-    if (file !== '-') return new Uint8Array(await readFile(file));
-    const chunks: Buffer[] = [];
-    for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk as Uint8Array));
-    return new Uint8Array(Buffer.concat(chunks));
-  } catch (cause) {
-    throw new KeepsetError('input/invalid-argument', `${file} cannot be read.`, { cause });
-  }
-};
+const coSignersOf = (text: string | undefined, terminal: Terminal): CoSigners | undefined =>
+  text === undefined
+    ? undefined
+    : { parties: text.split(',').map((party) => party.trim()), prompts: groupPrompts(terminal) };
 
-const understand = (bytes: Uint8Array, share: KeyShare, file: string, options: OptionValues): Intent => {
-  const as = oneOf(intentKinds, textOption(options, 'as'), '--as');
-  const network = oneOf(
-    ['mainnet', 'testnet', 'signet', 'regtest'] as const,
-    textOption(options, 'network'),
-    '--network',
-  );
-  const namespace = textOption(options, 'namespace');
-  const kid = textOption(options, 'kid');
-  const chosen: IntentOptions = {
-    ...(as === undefined ? {} : { as }),
-    ...(network === undefined ? {} : { network }),
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(kid === undefined ? {} : { kid }),
-    ...(file === '-' ? {} : { fileName: basename(file) }),
-  };
-  return detectIntent(bytes, share.group, chosen);
-};
-
-const oneOf = <T extends string>(
-  choices: readonly T[],
-  text: string | undefined,
-  option: string,
-): T | undefined => {
-  if (text === undefined) return undefined;
-  const choice = choices.find((name) => name === text);
-  if (choice === undefined)
-    throw new KeepsetError('input/invalid-argument', `${option} takes ${choices.join(', ')}.`);
-  return choice;
-};
-
-/** Shows what will be signed. A warning stops everyone who did not say --yes and cannot be asked. */
-const confirm = async (intent: Intent, share: KeyShare, yes: boolean, terminal: Terminal): Promise<void> => {
-  if (!terminal.json) {
-    terminal.note(`To be signed with key ${share.group.keyId}:`);
-    for (const { label, value } of intent.description) terminal.note(`  ${label.padEnd(14)}${value}`);
-  }
-  for (const warning of intent.warnings) terminal.note(`warning: ${warning}`);
-  if (yes) return;
-  if (terminal.canAsk && !(await terminal.askYesNo('Sign this?')))
-    throw new KeepsetError('input/invalid-argument', 'Not signed: you said no.');
-  if (!terminal.canAsk && intent.warnings.length > 0)
-    throw new KeepsetError('policy/forbidden', `Not signed: ${intent.warnings.join(' ')}`, {
-      hint: 'Add --yes if you have read the warnings and want it all the same.',
-    });
-};
-
-const signInputs = async ({ device }: OpenDevice, share: KeyShare, intent: Intent): Promise<Uint8Array[]> => {
+const signInputs = async (
+  { device }: OpenDevice,
+  share: KeyShare,
+  intent: Intent,
+  coSigners: CoSigners | undefined,
+): Promise<Uint8Array[]> => {
   const signatures: Uint8Array[] = [];
-  for (const input of intent.inputs) signatures.push((await signWith(device, share, input)).signature);
+  for (const input of intent.inputs)
+    signatures.push((await signWith(device, share, input, coSigners)).signature);
   return signatures;
 };
 
-const writeResult = async (path: string, artefact: Artefact, force: boolean): Promise<void> => {
-  if (path === '-') {
-    process.stdout.write(artefact.text ?? artefact.bytes);
-    return;
+/** Where a result usually goes; which of two endings a PSBT takes is known only once it is signed. */
+const usualSuffix: Readonly<Record<IntentKind, string>> = {
+  ssh: '.sig',
+  raw: '.sig',
+  psbt: '.tx',
+  ethereum: '.tx',
+  'ethereum-message': '.sig',
+  jwt: '.jwt',
+};
+
+const refuseExisting = async (path: string): Promise<void> => {
+  if (path !== '-' && (await isThere(path))) throw existsAlready(path);
+};
+
+const isThere = async (path: string): Promise<boolean> => {
+  try {
+    await lstat(path);
+    return true;
+  } catch {
+    // Whatever else is wrong with the path shows when it is written.
+    return false;
   }
+};
+
+const existsAlready = (path: string, cause?: unknown): KeepsetError =>
+  new KeepsetError('place/exists', `${path} exists already.`, {
+    hint: 'Use --force to replace it, or --out FILE.',
+    cause,
+  });
+
+const writeResult = async (path: string, artefact: Artefact, force: boolean): Promise<void> => {
   try {
     await writeFile(path, artefact.bytes, { flag: force ? 'w' : 'wx' });
   } catch (cause) {
-    const exists = cause instanceof Error && 'code' in cause && cause.code === 'EEXIST';
-    throw new KeepsetError(
-      exists ? 'place/exists' : 'place/unreachable',
-      `${path} ${exists ? 'exists already' : 'cannot be written'}.`,
-      {
-        ...(exists ? { hint: 'Use --force to replace it, or --out FILE.' } : {}),
-        cause,
-      },
-    );
+    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')
+      throw existsAlready(path, cause);
+    throw new KeepsetError('place/unreachable', `${path} cannot be written.`, { cause });
   }
 };
 
@@ -169,7 +138,10 @@ const report = (
   artefact: Artefact,
   path: string,
 ): void => {
-  if (path === '-') return;
+  if (path === '-' && !terminal.json) {
+    process.stdout.write(artefact.text ?? artefact.bytes);
+    return;
+  }
   terminal.result(
     {
       keyId: share.group.keyId,

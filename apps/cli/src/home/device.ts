@@ -82,18 +82,23 @@ export const withDevice = async <T>(
 ): Promise<T> => {
   const open = await openDevice(options, terminal);
   try {
-    for (const settled of await settleOpenSessions(open.device)) terminal.note(describeSettled(settled));
+    await settle(open.device, terminal, 'An earlier');
     return await work(open);
   } finally {
     open.close();
   }
 };
 
-const describeSettled = ({ keyId, outcome, error }: SettledSession): string => {
-  const what = `An earlier key generation (${keyId}) was cut off.`;
+/** Settles what was cut off and says what became of it. @param which how the sentence names it: `An earlier`, `This` */
+export const settle = async (device: DeviceParty, terminal: Terminal, which: string): Promise<void> => {
+  for (const settled of await settleOpenSessions(device)) terminal.note(describe(settled, which));
+};
+
+const describe = ({ keyId, outcome, error }: SettledSession, which: string): string => {
+  const what = `${which} key generation (${keyId}) was cut off.`;
   if (outcome === 'completed')
     return `${what} The server had committed it: the key is complete and can be used.`;
   if (outcome === 'void')
     return `${what} The server never committed it: neither side holds the key. Run \`keepset keygen\` again.`;
-  return `${what} Its outcome is not known yet (${error?.message ?? 'no answer'}) It is settled as soon as the server answers.`;
+  return `${what} Its outcome is not known yet: ${error?.message ?? 'No answer.'} The next command that reaches the server settles it.`;
 };

@@ -1,5 +1,5 @@
 import type { Progress } from '@keepset/ceremony';
-import { createInterface } from 'node:readline';
+import { createInterface, type ReadLineOptions } from 'node:readline';
 import { Writable } from 'node:stream';
 import { KeepsetError } from '@keepset/bytes';
 
@@ -20,13 +20,12 @@ export interface Terminal {
   askSecret(question: string): Promise<string>;
 }
 
-/** Removes everything that could move a cursor or change a colour: text from elsewhere must not forge output. */
-export const printable = (text: string): string =>
+const unprintable =
   // eslint-disable-next-line no-control-regex
-  text.replaceAll(
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu,
-    '\ufffd',
-  );
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+
+/** Removes everything that could move a cursor or change a colour: text from elsewhere must not forge output. */
+export const printable = (text: string): string => text.replaceAll(unprintable, '\ufffd');
 
 export const terminalFor = (json: boolean): Terminal => ({
   json,
@@ -57,22 +56,29 @@ export const terminalFor = (json: boolean): Terminal => ({
 });
 
 const askAloud = (question: string): Promise<string> =>
-  new Promise((resolve) => {
-    const reader = createInterface({ input: process.stdin, output: process.stderr });
-    reader.question(question, (answer) => {
-      reader.close();
-      resolve(answer);
-    });
-  });
+  ask(question, { input: process.stdin, output: process.stderr });
 
-const askHidden = (question: string): Promise<string> =>
-  new Promise((resolve) => {
-    process.stderr.write(question);
-    const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
-    const reader = createInterface({ input: process.stdin, output: silent, terminal: true });
-    reader.question('', (answer) => {
+const askHidden = async (question: string): Promise<string> => {
+  process.stderr.write(question);
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  try {
+    return await ask('', { input: process.stdin, output: silent, terminal: true });
+  } finally {
+    process.stderr.write('\n');
+  }
+};
+
+const ask = (question: string, streams: ReadLineOptions): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const reader = createInterface(streams);
+    // A terminal in raw mode hands Ctrl-C to the reader, which would swallow it.
+    reader.once('SIGINT', () => {
       reader.close();
-      process.stderr.write('\n');
+      process.kill(process.pid, 'SIGINT');
+    });
+    reader.once('close', () => reject(new KeepsetError('input/invalid-argument', 'No answer was given.')));
+    reader.question(question, (answer) => {
       resolve(answer);
+      reader.close();
     });
   });

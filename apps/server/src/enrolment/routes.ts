@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
-import { decodeEnrolRequest, encodeEnrolResponse } from '@keepset/wire';
+import { decodeEnrolRequest, encodeEnrolResponse, encodeInvitation } from '@keepset/wire';
 import { sendSigned } from '../http/app.ts';
 import { bodyOf, type Authenticator, type Clock } from '../http/authentication.ts';
 import { cborBody, refusals, signed } from '../http/openapi.ts';
 import type { ServerIdentity } from '../secrets/identity.ts';
-import { enrolDevice, type ServerAnnouncement } from './service.ts';
+import { createCode, enrolDevice, type ServerAnnouncement } from './service.ts';
 import type { EnrolmentStore } from './store.ts';
 
 /** What enrolment needs. */
@@ -36,6 +36,22 @@ export const registerEnrolmentRoutes = (app: FastifyInstance, routes: EnrolmentR
       const signature = await authenticator.possession(request, body.publicKey);
       const answer = enrolDevice(store, announcement, body, now());
       return sendSigned(reply, identity, now, signature, encodeEnrolResponse(answer));
+    },
+  );
+
+  app.post(
+    '/v1/invitations',
+    {
+      schema: {
+        ...signed,
+        summary: 'Make a one-time code for another device of the same user',
+        response: { 200: cborBody('{v, type: "invitation", code}'), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const { device, signature } = await authenticator.device(request);
+      const code = createCode(store, now(), device.tenant);
+      return sendSigned(reply, identity, now, signature, encodeInvitation({ code }));
     },
   );
 };

@@ -1,4 +1,4 @@
-import { X509Certificate, createHash, webcrypto } from 'node:crypto';
+import { X509Certificate, createHash, createPrivateKey, webcrypto } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { KeepsetError, decodeCbor, encodeCbor } from '@keepset/bytes';
@@ -14,16 +14,19 @@ export interface TlsIdentity {
 
 /** A certificate somebody trusted has issued. @throws KeepsetError `input/invalid-argument` */
 export const givenCertificate = (certFile: string, keyFile: string): TlsIdentity => {
+  let fits: boolean;
+  let identity: TlsIdentity;
   try {
-    const cert = readFileSync(certFile, 'utf8');
-    const key = readFileSync(keyFile, 'utf8');
-    void new X509Certificate(cert);
-    return { cert, key };
+    identity = { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
+    fits = new X509Certificate(identity.cert).checkPrivateKey(createPrivateKey(identity.key));
   } catch (cause) {
     throw new KeepsetError('input/invalid-argument', 'The TLS certificate or its key cannot be read.', {
       cause,
     });
   }
+  if (!fits)
+    throw new KeepsetError('input/invalid-argument', 'The TLS key is not the one of the TLS certificate.');
+  return identity;
 };
 
 /** A self-made certificate, kept sealed in the database and made on first use. Trust comes from pinning its key. */

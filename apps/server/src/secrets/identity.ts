@@ -42,6 +42,10 @@ export const serverSecrets = (database: Database, kek: KekProvider): ServerSecre
   };
 };
 
+/** True while nothing in the database is sealed under a key-encryption key yet. */
+export const isUnsealed = (database: Database): boolean =>
+  database.prepare('SELECT 1 FROM server_secrets LIMIT 1').get() === undefined;
+
 /** The key that signs this server's answers; devices pin it at enrolment. */
 export interface ServerIdentity {
   readonly signer: MessageSigner;

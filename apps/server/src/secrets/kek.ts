@@ -2,13 +2,15 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
+  linkSync,
   openSync,
   readFileSync,
+  rmSync,
   writeSync,
   mkdirSync,
   statSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import {
@@ -57,14 +59,43 @@ const decrypt = (key: Uint8Array, sealed: Uint8Array, context: Uint8Array): Uint
   }
 };
 
-/** A key-encryption key in a file: 64 hex digits. Created with fresh randomness when the file is missing. */
-export const fileKek = (file: string): KekProvider => {
-  const key = existsSync(file) ? readKek(file) : createKek(file);
+/** How to treat a key-encryption key file. */
+export interface FileKekOptions {
+  /** Makes the file with fresh randomness when it is missing. False once anything is sealed under it. */
+  readonly create: boolean;
+}
+
+/**
+ * A key-encryption key in a file: 64 hex digits.
+ * @throws KeepsetError `store/unavailable` when the file is missing and must not be made, or others may read it;
+ * `store/damaged` when it holds no key.
+ */
+export const fileKek = (file: string, { create }: FileKekOptions): KekProvider => {
+  if (!existsSync(file)) {
+    if (!create)
+      throw new KeepsetError('store/unavailable', `The key-encryption key file ${file} is missing.`, {
+        hint: 'The data folder was sealed under it: put it back, or name it with --kek. A new one opens nothing.',
+      });
+    usable(file, () => createKek(file));
+  }
+  const key = usable(file, () => readKek(file));
   return {
     id: createHash('sha256').update('keepset/kek-id/v1').update(key).digest().subarray(0, 8),
     wrap: (dataKey, context) => Promise.resolve(encrypt(key, dataKey, context)),
     unwrap: async (wrapped, context) => Promise.resolve(decrypt(key, wrapped, context)),
   };
+};
+
+const usable = <T>(file: string, work: () => T): T => {
+  try {
+    return work();
+  } catch (cause) {
+    if (cause instanceof KeepsetError) throw cause;
+    throw new KeepsetError('store/unavailable', `The key-encryption key file ${file} cannot be used.`, {
+      hint: 'Check the permissions of its folder, or name another file with --kek.',
+      cause,
+    });
+  }
 };
 
 const readKek = (file: string): Uint8Array => {
@@ -78,17 +109,41 @@ const readKek = (file: string): Uint8Array => {
   return fromHex(text);
 };
 
-const createKek = (file: string): Uint8Array => {
-  const key = new Uint8Array(randomBytes(32));
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const handle = openSync(file, 'wx', 0o600);
+/**
+ * Makes the file whole and durable before anything is sealed under it: half a file, or one that a power cut takes
+ * back, would lose every share.
+ */
+const createKek = (file: string): void => {
+  const folder = dirname(file);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const temporary = join(folder, `.${toHex(randomBytes(6))}.tmp`);
+  const handle = openSync(temporary, 'wx', 0o600);
   try {
-    writeSync(handle, `${toHex(key)}\n`);
+    writeSync(handle, `${toHex(randomBytes(32))}\n`);
     fsyncSync(handle);
   } finally {
     closeSync(handle);
   }
-  return key;
+  try {
+    // A link, not a rename: of two servers that start at once the first one's key stays.
+    linkSync(temporary, file);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+  syncFolder(folder);
+};
+
+const syncFolder = (folder: string): void => {
+  // Windows cannot open folders.
+  if (process.platform === 'win32') return;
+  const handle = openSync(folder, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
 };
 
 interface Envelope {

@@ -23,6 +23,8 @@ export interface LogStore {
    * @throws KeepsetError `store/rollback` when the device has seen more, or something else, than this log holds.
    */
   append(act: LoggedAct, head: LogHead | undefined, at: number): LogEvidence;
+  /** Proves an entry again, under the newest checkpoint and for another head. Throws as {@link LogStore.append}. */
+  prove(seq: number, head: LogHead | undefined): LogEvidence;
   /** The newest signed checkpoint. */
   checkpoint(): string;
   size(): number;
@@ -40,6 +42,7 @@ export const logStore = (database: Database, signer: NoteSigner): LogStore => {
   );
   const writeEntry = database.prepare('INSERT INTO log_entries (seq, record) VALUES (?, ?)');
   const readRecord = database.prepare('SELECT record FROM log_entries WHERE seq = ?');
+  const readOwner = database.prepare('SELECT salt FROM log_owners WHERE seq = ?');
   const writeOwner = database.prepare(
     'INSERT INTO log_owners (seq, tenant, device, salt) VALUES (?, ?, ?, ?)',
   );
@@ -55,14 +58,34 @@ export const logStore = (database: Database, signer: NoteSigner): LogStore => {
     const row = readHead.get();
     return row === undefined ? 0 : integerColumn(row, 'size');
   };
+  const checkpoint = (): string => {
+    const row = readHead.get();
+    return row === undefined
+      ? signCheckpoint({ size: 0, root: rootAt(hashes, 0) }, signer)
+      : textColumn(row, 'checkpoint');
+  };
+  const evidenceOf = (index: number, head: LogHead | undefined): LogEvidence => {
+    const now = size();
+    const owner = readOwner.get(index);
+    const entry = readRecord.get(index);
+    if (owner === undefined || entry === undefined)
+      throw new KeepsetError('store/damaged', 'The log lacks an entry it must have.');
+    return {
+      record: bytesColumn(entry, 'record'),
+      salt: bytesColumn(owner, 'salt'),
+      index,
+      checkpoint: checkpoint(),
+      inclusion: proveInclusion(hashes, index, now),
+      consistency: head === undefined ? [] : proveConsistency(hashes, head.size, now),
+    };
+  };
   return {
     hashes,
     size,
-    checkpoint: () => {
-      const row = readHead.get();
-      return row === undefined
-        ? signCheckpoint({ size: 0, root: rootAt(hashes, 0) }, signer)
-        : textColumn(row, 'checkpoint');
+    checkpoint,
+    prove: (seq, head) => {
+      checkHead(hashes, size(), head);
+      return evidenceOf(seq, head);
     },
     record: (seq) => {
       const row = readRecord.get(seq);
@@ -78,16 +101,8 @@ export const logStore = (database: Database, signer: NoteSigner): LogStore => {
       for (const { level, index: position, hash } of appendLeaf(hashes, index, leafHash(record)))
         writeHash.run(level, position, hash);
       const grown = index + 1;
-      const checkpoint = signCheckpoint({ size: grown, root: rootAt(hashes, grown) }, signer);
-      writeHead.run(grown, checkpoint);
-      return {
-        record,
-        salt,
-        index,
-        checkpoint,
-        inclusion: proveInclusion(hashes, index, grown),
-        consistency: head === undefined ? [] : proveConsistency(hashes, head.size, grown),
-      };
+      writeHead.run(grown, signCheckpoint({ size: grown, root: rootAt(hashes, grown) }, signer));
+      return evidenceOf(index, head);
     },
   };
 };

@@ -3,18 +3,29 @@ import { KeepsetError } from '@keepset/bytes';
 import { bytesColumn, inTransaction, integerColumn, textColumn, type Database } from './database.ts';
 import type { LogStore } from './log.ts';
 
+/** How a session ends. */
+interface Ending {
+  readonly state: 'consumed' | 'committed';
+  readonly answer: Uint8Array | null;
+  /** Number of its log entry. */
+  readonly seq: number;
+}
+
 /** Party 1's durable state in SQLite. @param now Unix seconds. */
 export const partyStore = (database: Database, log: LogStore, now: () => number): Party1Store => {
   const readSession = database.prepare(
     'SELECT state, step, request_hash, answer, key_id FROM sessions WHERE tenant = ? AND session = ?',
   );
   const endSession = database.prepare(
-    `INSERT INTO sessions (tenant, session, state, step, request_hash, answer, key_id, ended_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+    `INSERT INTO sessions (tenant, session, state, step, request_hash, answer, key_id, log_seq, ended_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
   );
   const keepAnswer = database.prepare(
     `UPDATE sessions SET answer = ?, step = ?, request_hash = ?, state = 'committed'
      WHERE tenant = ? AND session = ? AND state = 'consumed'`,
+  );
+  const readLogSeq = database.prepare(
+    'SELECT log_seq FROM sessions WHERE tenant = ? AND session = ? AND log_seq IS NOT NULL',
   );
   const keyColumns = 'key_id, scheme, epoch, policy, public_key, state, sealed_share, created_at';
   const readKey = database.prepare(`SELECT ${keyColumns} FROM keys WHERE tenant = ? AND key_id = ?`);
@@ -39,11 +50,11 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
     const row = readKey.get(tenant, keyId);
     return row === undefined ? undefined : toKeyRow(row);
   };
-  /** Ends the session if nothing has ended it yet. */
-  const end = (write: SessionWrite, state: 'consumed' | 'committed', answer: Uint8Array | null): boolean => {
+  /** Call it in a transaction that has found no end of the session yet. */
+  const end = (write: SessionWrite, ending: Ending): void => {
     const { caller, session, step, requestHash, act } = write;
-    const values = [caller.tenant, session, state, step, requestHash, answer, act.keyId, now()] as const;
-    return endSession.run(...values).changes === 1;
+    const { state, answer, seq } = ending;
+    endSession.run(caller.tenant, session, state, step, requestHash, answer, act.keyId, seq, now());
   };
 
   return {
@@ -53,7 +64,7 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
     voidSession: (tenant, session) =>
       settled(() =>
         inTransaction(database, () => {
-          endSession.run(tenant, session, 'void', 0, new Uint8Array(0), null, null, now());
+          endSession.run(tenant, session, 'void', 0, new Uint8Array(0), null, null, null, now());
           return mustFindSession(tenant, session);
         }),
       ),
@@ -63,8 +74,9 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
           const { tenant } = write.caller;
           const row = findSession(tenant, write.session);
           if (row !== undefined) return { written: false, row };
-          const value = answer(log.append(write.act, write.head, now()));
-          end(write, 'committed', value);
+          const evidence = log.append(write.act, write.head, now());
+          const value = answer(evidence);
+          end(write, { state: 'committed', answer: value, seq: evidence.index });
           const { group, sealedShare } = key;
           writeKey.run(
             tenant,
@@ -94,10 +106,17 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
               'abort/wrong-epoch',
               `Epoch ${act.epoch} of the key is no longer current.`,
             );
-          end(write, 'consumed', null);
-          return { written: true, value: log.append(act, write.head, now()) };
+          const { index } = log.append(act, write.head, now());
+          end(write, { state: 'consumed', answer: null, seq: index });
+          return { written: true, value: undefined };
         }),
       ),
+    prove: (tenant, session, head) =>
+      settled(() => {
+        const row = readLogSeq.get(tenant, session);
+        if (row === undefined) throw new KeepsetError('bug/invariant', 'This session is not in the log.');
+        return log.prove(integerColumn(row, 'log_seq'), head);
+      }),
     keepAnswer: (tenant, session, { answer, step, requestHash }) =>
       settled(() => {
         inTransaction(database, () => keepAnswer.run(answer, step, requestHash, tenant, session));

@@ -40,6 +40,7 @@ export const migrations: readonly string[] = [
     request_hash BLOB NOT NULL,
     answer BLOB,
     key_id TEXT,
+    log_seq INTEGER,
     ended_at INTEGER NOT NULL,
     PRIMARY KEY (tenant, session)
   ) STRICT, WITHOUT ROWID;

@@ -31,14 +31,15 @@ export const acceptEvidence = async (
   if (evidence === undefined)
     throw new KeepsetError('transport/bad-response', 'The server gave no proof that it logged this act.');
   const checkpoint = openCheckpoint(evidence.checkpoint, parseVerifierKey(device.logKey));
-  checkEntry(evidence, { ...act, ...device.account });
+  checkEntry(evidence, { ...act, tenant: device.account.tenant });
   const { size, root } = checkpoint;
   if (!verifyInclusion(evidence.inclusion, evidence.index, leafHash(evidence.record), size, root))
     throw new KeepsetError('transport/bad-response', 'The log entry is not in the signed checkpoint.');
   await device.logPin.save(verifyGrowth(head, checkpoint, evidence.consistency));
 };
 
-const checkEntry = (evidence: LogEvidence, act: LoggedAct): void => {
+// Which of the tenant's devices completed a session is for the log to tell; a device may not know it beforehand.
+const checkEntry = (evidence: LogEvidence, act: Omit<LoggedAct, 'device'>): void => {
   const entry = readEntry(evidence.record);
   const isOurs =
     entry.kind === act.kind &&

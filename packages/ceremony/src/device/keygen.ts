@@ -1,16 +1,19 @@
 /**
- * The device's side of a key generation with Party 1, crash-safe at every point.
+ * The device's side of a key generation, crash-safe at every point.
  *
- * The server's commit, in answer to the last request, is the one moment at which the key comes to be. Before that
- * request is sent, the device has noted the session in its journal and made its own share durable, marked pending.
- * Whatever dies in between, `settleOpenSessions` asks the server later and the pending share is promoted or
- * destroyed: the key is usable on both sides or on neither.
+ * The server's commit, in answer to the last confirmation, is the one moment at which the key comes to be. Before a
+ * device sends its confirmation, it has noted the session in its journal and made its own share durable, marked
+ * pending. Whatever dies in between, `settleOpenSessions` asks the server later and the pending share is promoted or
+ * destroyed: the key is usable on all sides or on none.
  */
 import { KeepsetError } from '@keepset/bytes';
 import { protocolFor, systemRng, type GroupKey, type KeyShare, type Scheme } from '@keepset/threshold';
+import type { KeygenStart } from '@keepset/wire';
 import { planKeygen } from '../plan.ts';
+import { openSessionChannel } from './channel.ts';
+import { gatherGroup, type Group, type GroupAnnouncement } from './group.ts';
 import type { DeviceParty, OpenSession } from './ports.ts';
-import { runSession } from './session.ts';
+import { runSession, type SessionPlan } from './session.ts';
 
 /** What key to make. */
 export interface KeygenOrder {
@@ -18,39 +21,86 @@ export interface KeygenOrder {
   readonly policy: string;
 }
 
-const stepTexts = ['Exchanging commitments with the server', 'Comparing transcripts and committing'];
+/** What a device asks its owner while other devices come together. */
+export interface GroupPrompts {
+  /** Shows the join codes. */
+  readonly announce: (announcement: GroupAnnouncement) => void;
+  /** Lets people compare the digits on all devices; throws to refuse. */
+  readonly compare: (group: Pick<Group, 'digits' | 'roster'>) => Promise<void>;
+}
 
 /**
- * Makes a key together with the server and returns its public half once both sides hold it.
+ * Makes a key together with the server, and with the other devices that the policy names, and returns its public
+ * half once all sides hold it.
  *
- * @throws KeepsetError. If the connection broke after the last request was sent, the outcome is open:
+ * @param prompts needed where the policy names other devices.
+ * @throws KeepsetError. If the connection broke after the confirmation was sent, the outcome is open:
  * `settleOpenSessions` finds it out.
  */
-export const runKeygen = async (device: DeviceParty, order: KeygenOrder): Promise<GroupKey> => {
-  const plan = planKeygen(order.policy, device.serverParty);
-  if (!plan.parties.includes(device.party))
+export const runKeygen = async (
+  device: DeviceParty,
+  order: KeygenOrder,
+  prompts?: GroupPrompts,
+): Promise<GroupKey> => {
+  const { policy, parties } = planKeygen(order.policy, device.serverParty);
+  const others = parties.filter((party) => party !== device.party && party !== device.serverParty);
+  if (!parties.includes(device.party))
     throw new KeepsetError(
       'policy/unsupported',
-      `The policy ${plan.policy} does not name this device, ${device.party}.`,
+      `The policy ${policy} does not name this device, ${device.party}.`,
     );
   const session = (device.rng ?? systemRng)(32);
-  const machine = protocolFor(order.scheme).startKeygen({
-    ...plan,
-    scheme: order.scheme,
-    session,
+  const start: KeygenStart = { kind: 'keygen', scheme: order.scheme, policy };
+  if (others.length === 0)
+    return makeKey(device, start, { channel: await openSessionChannel(device, session), start });
+  if (prompts === undefined)
+    throw new KeepsetError(
+      'policy/unsupported',
+      `${others.join(' and ')} must take part too, and cannot be asked here.`,
+    );
+  const group = await gatherGroup(device, session, start, others, prompts.announce);
+  await prompts.compare(group);
+  return makeKey(device, start, group);
+};
+
+/** Takes part in a key generation that another device started. */
+export const joinKeygen = (device: DeviceParty, group: Group): Promise<GroupKey> => {
+  const { start } = group.roster;
+  if (start.kind !== 'keygen')
+    throw new KeepsetError('input/invalid-argument', 'This session is no key generation.');
+  return makeKey(device, start, group);
+};
+
+const roundTexts = [
+  'Exchanging commitments',
+  'Exchanging sub-shares',
+  'Comparing transcripts and committing',
+];
+
+const makeKey = async (
+  device: DeviceParty,
+  { scheme, policy }: KeygenStart,
+  session: Pick<SessionPlan<KeyShare>, 'channel' | 'start' | 'peers' | 'early'>,
+): Promise<GroupKey> => {
+  const id = session.channel.session;
+  const machine = protocolFor(scheme).startKeygen({
+    ...planKeygen(policy, device.serverParty),
+    scheme,
+    session: id,
     me: device.party,
     ...(device.rng === undefined ? {} : { rng: device.rng }),
   });
+  const of = roundTexts.length + 1;
   const share = await runSession(device, {
-    session,
-    start: { kind: 'keygen', scheme: order.scheme, policy: plan.policy },
+    ...session,
     machine,
-    onPending: (pending) => holdPending(device, { session, kind: 'keygen' }, pending),
+    onPending: (pending) => holdPending(device, { session: id, kind: 'keygen' }, pending),
     act: ({ group }) => ({ kind: 'keygen', keyId: group.keyId, epoch: group.epoch }),
-    onStep: (step) => device.onProgress?.({ step, of: 3, text: stepTexts[step - 1] ?? `Step ${step}` }),
+    onRound: (round) =>
+      device.onProgress?.({ step: round, of, text: roundTexts[round - 1] ?? `Round ${round}` }),
   });
-  device.onProgress?.({ step: 3, of: 3, text: 'Keeping the share' });
-  await keepShare(device, session, share);
+  device.onProgress?.({ step: of, of, text: 'Keeping the share' });
+  await keepShare(device, id, share);
   return share.group;
 };
 

@@ -1,63 +1,108 @@
-/** The device's side of any session with Party 1: one request and one answer for each step of the protocol. */
-import { KeepsetError, bytesEqual } from '@keepset/bytes';
+/** The device's side of any session's protocol: with Party 1, and with other devices where there are any. */
+import { KeepsetError } from '@keepset/bytes';
 import type { ProtocolMessage, Step } from '@keepset/threshold';
-import type { SessionStart, StepResponse } from '@keepset/wire';
+import type { RelayedBlob, SessionStart, StepResponse } from '@keepset/wire';
 import type { LoggedAct } from '../act.ts';
+import type { SessionChannel } from './channel.ts';
 import { acceptEvidence } from './evidence.ts';
 import type { DeviceParty } from './ports.ts';
 
+/** Seals messages to other devices of the session and opens theirs. */
+export interface PeerLink {
+  seal(messages: readonly ProtocolMessage[]): Promise<readonly RelayedBlob[]>;
+  open(blobs: readonly RelayedBlob[]): Promise<readonly ProtocolMessage[]>;
+}
+
 /** What a session is about and what to do on the way. */
 export interface SessionPlan<R> {
-  /** 32 random bytes. */
-  readonly session: Uint8Array;
-  readonly start: SessionStart;
+  readonly channel: SessionChannel;
+  /** Sent with the first step; left out when the session is open already. */
+  readonly start?: SessionStart;
+  /** Where other devices take part. */
+  readonly peers?: PeerLink;
+  /** Messages from Party 1 that came before the protocol was started. */
+  readonly early?: readonly ProtocolMessage[];
   /** The protocol, started. */
   readonly machine: Step<R>;
   /** Called with the result as it will be, before anything that could make it final is sent. */
   readonly onPending?: (pending: R) => Promise<void>;
   /** The log entry the server must prove. */
   readonly act: (result: R) => Omit<LoggedAct, 'tenant' | 'device' | 'session'>;
-  /** Called before each step. */
-  readonly onStep?: (step: number) => void;
+  /** Called before each round. */
+  readonly onRound?: (round: number) => void;
 }
 
+/** Polls without news, of up to ten seconds each, after which a session is given up. */
+const patience = 60;
+
 /**
- * Runs a session to its end.
+ * Runs a session's protocol to its end.
  * @returns the protocol's result, once Party 1 has committed the session and proven its log entry.
- * @throws KeepsetError of the protocol, the transport, or whatever Party 1 reports.
+ * @throws KeepsetError of the protocol, the transport, or whatever Party 1 reports; `transport/unreachable` when the
+ * other devices stay silent.
  */
 export const runSession = async <R>(device: DeviceParty, plan: SessionPlan<R>): Promise<R> => {
-  const { session, onPending } = plan;
-  const head = await device.logPin.load();
+  const { channel } = plan;
   let state = plan.machine;
-  for (let step = 1; state.status === 'running'; step += 1) {
-    plan.onStep?.(step);
-    const response = await device.transport.step({
-      session,
-      step,
-      messages: state.outgoing,
-      ...(step === 1 ? { start: plan.start } : {}),
-      ...(head === undefined ? {} : { head }),
+  let unsent = state.outgoing;
+  let { start, early = [] } = plan;
+  let committed: StepResponse | undefined;
+  let idle = 0;
+  for (;;) {
+    if (state.status === 'running' && unsent.length > 0) plan.onRound?.(state.round);
+    const response = await channel.step({
+      ...(start === undefined ? {} : { start }),
+      ...(await outgoing(device, plan, unsent)),
     });
-    const next: Step<R> = state.advance(messagesOf(response, session, step));
-    if (next.status === 'running' && next.pending !== undefined) await onPending?.(next.pending);
-    if (next.status === 'done') {
-      if (response.state !== 'committed')
-        throw new KeepsetError('transport/bad-response', 'The server did not commit this session.');
-      await acceptEvidence(device, response, { ...plan.act(next.result), session }, head);
+    start = undefined;
+    unsent = [];
+    if (response.state === 'committed') committed ??= response;
+    const incoming = [...early, ...response.messages, ...(await opened(plan, response))];
+    early = [];
+    idle = incoming.length === 0 ? idle + 1 : 0;
+    if (idle > patience) throw new KeepsetError('transport/unreachable', 'The other devices stay silent.');
+    if (state.status === 'running' && incoming.length > 0) {
+      state = state.advance(incoming);
+      unsent = state.outgoing;
+      if (state.status === 'running' && state.pending !== undefined) await plan.onPending?.(state.pending);
     }
-    state = next;
+    if (state.status !== 'done' || hasPeerMessages(device, unsent)) continue;
+    if (committed === undefined) {
+      if (plan.peers === undefined)
+        throw new KeepsetError('transport/bad-response', 'The server did not commit this session.');
+      continue;
+    }
+    const act = { ...plan.act(state.result), session: channel.session };
+    await acceptEvidence(device, committed, act, channel.head);
+    return state.result;
   }
-  return state.result;
 };
 
-/** The messages of an answer that belongs to this very step. */
-const messagesOf = (
-  response: StepResponse,
-  session: Uint8Array,
-  step: number,
-): readonly ProtocolMessage[] => {
-  if (!bytesEqual(response.session, session) || response.step !== step)
-    throw new KeepsetError('transport/bad-response', 'The answer belongs to another step.');
-  return response.messages;
+const isForServer =
+  (device: DeviceParty) =>
+  ({ to }: ProtocolMessage): boolean =>
+    to === device.serverParty;
+
+/** A finished party still owes the other devices its last messages; the server needs none any more. */
+const hasPeerMessages = (device: DeviceParty, unsent: readonly ProtocolMessage[]): boolean =>
+  unsent.some((message) => !isForServer(device)(message));
+
+const outgoing = async <R>(
+  device: DeviceParty,
+  { peers }: SessionPlan<R>,
+  unsent: readonly ProtocolMessage[],
+): Promise<{ messages: readonly ProtocolMessage[]; relay: readonly RelayedBlob[] }> => {
+  const toPeers = unsent.filter((message) => !isForServer(device)(message));
+  if (toPeers.length > 0 && peers === undefined)
+    throw new KeepsetError('bug/invariant', 'There are messages for devices that were never introduced.');
+  return { messages: unsent.filter(isForServer(device)), relay: (await peers?.seal(toPeers)) ?? [] };
+};
+
+const opened = async <R>(
+  { peers }: SessionPlan<R>,
+  { relay = [] }: StepResponse,
+): Promise<readonly ProtocolMessage[]> => {
+  if (relay.length > 0 && peers === undefined)
+    throw new KeepsetError('transport/bad-response', 'The server passes on messages of unknown devices.');
+  return (await peers?.open(relay)) ?? [];
 };

@@ -1,14 +1,18 @@
 /**
- * The device's side of a signature with Party 1; for the Schnorr schemes one request and one answer.
+ * The device's side of a signature; for the Schnorr schemes and two parties one request and one answer.
  *
  * Nothing of the run is ever stored: the nonces live in one state machine that takes each answer once. A run that fails
  * or dies is simply over, and the next one starts with fresh nonces.
  */
 import { KeepsetError } from '@keepset/bytes';
-import { protocolFor, systemRng, type GroupKey, type KeyShare, type SignRequest } from '@keepset/threshold';
 import { sha256 } from '@noble/hashes/sha2.js';
+import { protocolFor, systemRng, type GroupKey, type KeyShare, type SignRequest } from '@keepset/threshold';
+import type { SignStart } from '@keepset/wire';
+import { openSessionChannel } from './channel.ts';
+import { gatherGroup, type Group } from './group.ts';
+import type { GroupPrompts } from './keygen.ts';
 import type { DeviceParty } from './ports.ts';
-import { runSession } from './session.ts';
+import { runSession, type SessionPlan } from './session.ts';
 
 /** What to sign, with which key. */
 export interface SignOrder {
@@ -23,43 +27,93 @@ export interface SignOutcome {
   readonly signature: Uint8Array;
 }
 
-const steps = 3;
+/** Other devices that sign too. */
+export interface CoSigners {
+  readonly parties: readonly string[];
+  readonly prompts: GroupPrompts;
+}
 
 /** Signs with the server. @throws KeepsetError */
 export const runSign = async (device: DeviceParty, order: SignOrder): Promise<SignOutcome> => {
-  device.onProgress?.({ step: 1, of: steps, text: 'Opening the share' });
   const share = await device.vault.open(order.keyId);
-  return signWith(device, share, order.request);
+  try {
+    return await signWith(device, share, order.request);
+  } finally {
+    share.secret.wipe();
+  }
 };
 
-/** Signs with a share that is already open; several signatures then cost one opening. */
+/**
+ * Signs with a share that is already open; several signatures then cost one opening.
+ * @param coSigners other devices, where the server and this one are not enough.
+ * @throws KeepsetError `policy/unsatisfied` naming what is missing, and whatever the session brings.
+ */
 export const signWith = async (
   device: DeviceParty,
   share: KeyShare,
   request: SignRequest,
+  coSigners?: CoSigners,
 ): Promise<SignOutcome> => {
   const { group } = share;
-  const session = (device.rng ?? systemRng)(32);
-  const quorum = group.parties.filter((party) => party === device.party || party === device.serverParty);
-  if (!group.parties.includes(device.serverParty) || quorum.length < group.threshold)
+  const present = [device.party, device.serverParty, ...(coSigners?.parties ?? [])];
+  const quorum = group.parties.filter((party) => present.includes(party));
+  for (const party of present)
+    if (!group.parties.includes(party))
+      throw new KeepsetError('policy/unsatisfied', `${party} holds no share of this key (${group.policy}).`);
+  if (quorum.length < group.threshold)
     throw new KeepsetError(
       'policy/unsatisfied',
-      `${quorum.join(' and ')} cannot sign under ${group.policy}.`,
+      `${quorum.join(' and ')} are not enough for ${group.policy}.`,
+      {
+        hint: `Let other devices sign too: --with ${group.parties.filter((party) => !quorum.includes(party)).join(' or --with ')}.`,
+      },
     );
+  const session = (device.rng ?? systemRng)(32);
+  const start: SignStart = { kind: 'sign', keyId: group.keyId, epoch: group.epoch, quorum, request };
+  if (coSigners === undefined || coSigners.parties.length === 0)
+    return makeSignature(device, share, start, { channel: await openSessionChannel(device, session), start });
+  const others = quorum.filter((party) => coSigners.parties.includes(party));
+  const gathered = await gatherGroup(device, session, start, others, coSigners.prompts.announce);
+  await coSigners.prompts.compare(gathered);
+  return makeSignature(device, share, start, gathered);
+};
+
+/** Takes part in a signature that another device started. The caller has shown its owner what is being signed. */
+export const joinSign = (device: DeviceParty, share: KeyShare, group: Group): Promise<SignOutcome> => {
+  const { start } = group.roster;
+  if (start.kind !== 'sign')
+    throw new KeepsetError('input/invalid-argument', 'This session is no signature.');
+  if (start.keyId !== share.group.keyId || start.epoch !== share.group.epoch)
+    throw new KeepsetError('abort/wrong-epoch', 'The session is about another key or epoch than this share.');
+  return makeSignature(device, share, start, group);
+};
+
+const makeSignature = async (
+  device: DeviceParty,
+  share: KeyShare,
+  { quorum, request, keyId, epoch }: SignStart,
+  session: Pick<SessionPlan<Uint8Array>, 'channel' | 'start' | 'peers' | 'early'>,
+): Promise<SignOutcome> => {
+  const { group } = share;
   const machine = protocolFor(group.scheme).startSign({
     share,
-    session,
+    session: session.channel.session,
     quorum,
     request,
     ...(device.rng === undefined ? {} : { rng: device.rng }),
   });
-  device.onProgress?.({ step: 2, of: steps, text: 'Signing with the server' });
+  const of = machine.status === 'running' ? machine.rounds : 1;
   const signature = await runSession(device, {
-    session,
-    start: { kind: 'sign', keyId: group.keyId, epoch: group.epoch, quorum, request },
+    ...session,
     machine,
-    act: () => ({ kind: 'sign', keyId: group.keyId, epoch: group.epoch, message: sha256(request.message) }),
+    act: () => ({ kind: 'sign', keyId, epoch, message: sha256(request.message) }),
+    onRound: (round) =>
+      device.onProgress?.({
+        step: round,
+        of,
+        text: `Signing with ${quorum.filter((party) => party !== device.party).join(', ')}`,
+      }),
   });
-  device.onProgress?.({ step: 3, of: steps, text: 'Signature and log proof verified' });
+  device.onProgress?.({ step: of, of, text: 'Signature and log proof verified' });
   return { group, signature };
 };

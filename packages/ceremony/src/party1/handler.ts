@@ -8,14 +8,16 @@
 import { KeepsetError, bytesEqual, toHex } from '@keepset/bytes';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { decodeStepRequest, type KeySummary, type SessionOutcome, type StepRequest } from '@keepset/wire';
-import { liveSessions, type LiveSession, type LiveSessions } from './live.ts';
+import { liveSessions, type LiveSessions } from './live.ts';
+import { takeLiveStep } from './member.ts';
 import { openSession } from './open.ts';
 import type { Caller, Party1, SessionRow } from './ports.ts';
 
 /** Party 1 as the transport sees it. */
 export interface Party1Handler {
   /**
-   * Takes an encoded step request and returns the encoded answer.
+   * Takes an encoded step request and returns the encoded answer. Where several devices take part, it waits up to
+   * ten seconds for something to answer.
    * @throws KeepsetError. After `abort/…` and any failure of the store the session is over.
    */
   step(caller: Caller, session: Uint8Array, step: number, request: Uint8Array): Promise<Uint8Array>;
@@ -33,7 +35,7 @@ export interface StepContext {
 }
 
 export const party1Handler = (party1: Party1): Party1Handler => {
-  const live = liveSessions(party1.now);
+  const sessions = liveSessions(party1.now);
   return {
     step: async (caller, session, step, bytes) => {
       const request = decodeStepRequest(bytes);
@@ -42,12 +44,11 @@ export const party1Handler = (party1: Party1): Party1Handler => {
           'wire/malformed',
           'The request names another session or step than its address.',
         );
-      const context: StepContext = { party1, caller, request, requestHash: sha256(bytes) };
-      return live.exclusively(caller.tenant, session, () => takeStep(context, live));
+      return takeStep({ party1, caller, request, requestHash: sha256(bytes) }, sessions);
     },
     resolve: async (caller, session) =>
-      live.exclusively(caller.tenant, session, async () => {
-        live.drop(caller.tenant, session);
+      sessions.exclusively(caller.tenant, session, async () => {
+        sessions.drop(caller.tenant, session);
         const row = await party1.store.voidSession(caller.tenant, session);
         // A consumed session without an answer can never be answered: its nonces died with the process.
         if (row.state !== 'committed') return { session, state: 'void' };
@@ -66,45 +67,49 @@ export const party1Handler = (party1: Party1): Party1Handler => {
   };
 };
 
-const takeStep = async (context: StepContext, live: LiveSessions): Promise<Uint8Array> => {
+const pollMs = 10_000;
+
+/** Takes the step, and waits outside the session's lock while there is nothing to answer. */
+const takeStep = async (context: StepContext, sessions: LiveSessions): Promise<Uint8Array> => {
+  const { tenant } = context.caller;
+  const { session } = context.request;
+  const deadline = context.party1.now() + pollMs;
+  for (;;) {
+    const mayWait = context.party1.now() < deadline;
+    const outcome = await sessions.exclusively(tenant, session, () =>
+      takeStepOnce(context, sessions, mayWait),
+    );
+    if ('answer' in outcome) return outcome.answer;
+    await Promise.race([outcome.woken, context.party1.sleep(deadline - context.party1.now())]);
+  }
+};
+
+type Taken = { readonly answer: Uint8Array } | { readonly woken: Promise<void> };
+
+const takeStepOnce = async (
+  context: StepContext,
+  sessions: LiveSessions,
+  mayWait: boolean,
+): Promise<Taken> => {
   const { party1, caller, request } = context;
-  const known = live.find(caller.tenant, request.session);
-  if (known !== undefined) return nextStep(context, live, known);
+  const known = sessions.find(caller.tenant, request.session);
+  if (known !== undefined) return takeLiveStep(context, sessions, known, mayWait);
   const row = await party1.store.findSession(caller.tenant, request.session);
-  if (row !== undefined) return answerAgain(row, context);
+  if (row !== undefined) return { answer: answerAgain(row, context) };
   if (request.start === undefined || request.step !== 1)
     throw new KeepsetError('store/session-void', 'No such session is open here.', {
       ...about(request),
-      hint: 'It may have expired. Start again.',
+      hint: 'It may have expired, or another device ended it. Start again.',
     });
   const opened = await openSession(context, request.start);
-  if ('answer' in opened) return opened.answer;
-  live.keep(caller.tenant, request.session, opened.live);
-  return opened.live.answer;
-};
-
-const nextStep = async (
-  context: StepContext,
-  live: LiveSessions,
-  known: LiveSession,
-): Promise<Uint8Array> => {
-  const { caller, request, requestHash } = context;
-  if (request.step === known.step) {
-    if (bytesEqual(known.requestHash, requestHash)) return known.answer;
-    throw new KeepsetError(
-      'store/conflict',
-      'This step was already taken with another request.',
-      about(request),
-    );
+  if ('answer' in opened) return opened;
+  try {
+    sessions.keep(caller.tenant, request.session, opened);
+  } catch (error) {
+    opened.abandon();
+    throw error;
   }
-  if (request.step !== known.step + 1 || request.start !== undefined)
-    throw new KeepsetError('store/conflict', `This session is at step ${known.step}.`, about(request));
-  // Whatever happens next, this state is spent: a step that fails leaves nothing that could still commit.
-  live.drop(caller.tenant, request.session);
-  const next = await known.next(context);
-  if ('answer' in next) return next.answer;
-  live.keep(caller.tenant, request.session, next.live);
-  return next.live.answer;
+  return takeLiveStep(context, sessions, opened, mayWait);
 };
 
 /** Answers a session that already has an end. */
@@ -129,4 +134,5 @@ export const answerAgain = (row: SessionRow, { request, requestHash }: StepConte
   return row.answer;
 };
 
-const about = (request: StepRequest): { session: string } => ({ session: toHex(request.session) });
+/** The session an error is about. */
+export const about = (request: StepRequest): { session: string } => ({ session: toHex(request.session) });

@@ -21,6 +21,7 @@ export const openKeygen = ({ party1, request }: StepContext, start: KeygenStart)
   });
   return {
     machine,
+    devices: plan.parties.filter((party) => party !== party1.party),
     conclude: (state) => (state.status === 'done' ? commitKeygen(state.result) : undefined),
     abandon: () => undefined,
   };

@@ -1,32 +1,53 @@
 import { KeepsetError, toHex } from '@keepset/bytes';
-import type { StepContext } from './handler.ts';
+import type { ProtocolMessage, Step } from '@keepset/threshold';
+import type { RelayedBlob } from '@keepset/wire';
+import type { Commit } from './open.ts';
 
-/** A session between two of its steps. */
-export interface LiveSession {
-  /** The last step taken, its request and its answer. */
-  readonly step: number;
-  readonly requestHash: Uint8Array;
-  readonly answer: Uint8Array;
-  /** Takes the next step; may be called once. */
-  readonly next: (context: StepContext) => Promise<Progressed>;
+/** A device in a session, as Party 1 keeps track of it. */
+export interface LiveMember {
+  readonly party: string;
+  /** The device that speaks for the party; bound by its first request. */
+  device: string | undefined;
+  /** The last request taken, its hash, and its answer once there is one. */
+  step: number;
+  requestHash: Uint8Array;
+  answer: Uint8Array | undefined;
+  /** Whether it was told that the session is committed. */
+  told: boolean;
+  /** What it has not had yet. */
+  messages: ProtocolMessage[];
+  relay: RelayedBlob[];
 }
 
-/** What a step leads to: an answer that ends the session, or a session that goes on. */
-export type Progressed = { readonly answer: Uint8Array } | { readonly live: LiveSession };
+/** A session in progress. It lives in memory only: a restart makes it void. */
+export interface LiveSession {
+  readonly members: ReadonlyMap<string, LiveMember>;
+  /** The protocol as it stands. */
+  state: Step<unknown>;
+  /** How to end the session if `state` is its end for Party 1. */
+  conclude(state: Step<unknown>): Commit | undefined;
+  abandon(): void;
+  /** Set once the session is durable: from then on answers say so. */
+  committed: boolean;
+  /** Wakes requests that wait for something to answer. */
+  wake: () => void;
+  woken: Promise<void>;
+}
 
 const lifetimeMs = 10 * 60 * 1000;
 const perTenant = 100;
 
 interface Entry {
   readonly session: LiveSession;
-  readonly expires: number;
+  expires: number;
 }
 
-/** Sessions that go on. They live in memory only: a restart makes them void. */
+/** Sessions in progress, by tenant. */
 export interface LiveSessions {
   find(tenant: string, session: Uint8Array): LiveSession | undefined;
   /** @throws KeepsetError `transport/overloaded` when the tenant has too many. */
   keep(tenant: string, session: Uint8Array, live: LiveSession): void;
+  /** Forgets a session and wakes whoever waits in it. */
   drop(tenant: string, session: Uint8Array): void;
   /** Runs `work` while no other work on the same session runs. */
   exclusively<T>(tenant: string, session: Uint8Array, work: () => Promise<T>): Promise<T>;
@@ -36,29 +57,35 @@ export interface LiveSessions {
 export const liveSessions = (now: () => number): LiveSessions => {
   const tenants = new Map<string, Map<string, Entry>>();
   const queues = new Map<string, Promise<unknown>>();
-  const sweep = (entries: Map<string, Entry>): void => {
-    for (const [name, { expires }] of entries) if (expires <= now()) entries.delete(name);
+  const drop = (tenant: string, session: string): void => {
+    const entries = tenants.get(tenant);
+    const entry = entries?.get(session);
+    if (entry === undefined) return;
+    entries?.delete(session);
+    if (entries?.size === 0) tenants.delete(tenant);
+    entry.session.abandon();
+    entry.session.wake();
+  };
+  const sweep = (tenant: string): void => {
+    for (const [session, { expires }] of tenants.get(tenant) ?? [])
+      if (expires <= now()) drop(tenant, session);
   };
   return {
     find: (tenant, session) => {
-      const entry = tenants.get(tenant)?.get(toHex(session));
-      return entry !== undefined && entry.expires > now() ? entry.session : undefined;
+      sweep(tenant);
+      return tenants.get(tenant)?.get(toHex(session))?.session;
     },
     keep: (tenant, session, live) => {
+      sweep(tenant);
       const entries = tenants.get(tenant) ?? new Map<string, Entry>();
-      tenants.set(tenant, entries);
-      sweep(entries);
       if (entries.size >= perTenant)
         throw new KeepsetError('transport/overloaded', 'Too many sessions are open at once.', {
           hint: 'Wait a few minutes: unfinished sessions expire.',
         });
+      tenants.set(tenant, entries);
       entries.set(toHex(session), { session: live, expires: now() + lifetimeMs });
     },
-    drop: (tenant, session) => {
-      const entries = tenants.get(tenant);
-      entries?.delete(toHex(session));
-      if (entries?.size === 0) tenants.delete(tenant);
-    },
+    drop: (tenant, session) => drop(tenant, toHex(session)),
     exclusively: async (tenant, session, work) => {
       const name = `${tenant}/${toHex(session)}`;
       const before = queues.get(name) ?? Promise.resolve();
@@ -75,4 +102,10 @@ export const liveSessions = (now: () => number): LiveSessions => {
       }
     },
   };
+};
+
+/** Wakes all waiting requests of a session and lets later ones wait anew. */
+export const rouse = (live: LiveSession): void => {
+  live.wake();
+  ({ promise: live.woken, resolve: live.wake } = Promise.withResolvers<void>());
 };

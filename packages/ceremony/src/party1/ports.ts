@@ -77,7 +77,12 @@ export interface Party1Store {
    * In one transaction: ends the session as consumed if the key is active at this epoch, and appends to the log.
    * From then on no other run can start under this session, whatever becomes of this one.
    */
-  consume(write: SessionWrite): Promise<Written<LogEvidence>>;
+  consume(write: SessionWrite): Promise<Written<undefined>>;
+  /**
+   * Proves the log entry of a session that is in the log.
+   * @param head the newest head the asking device has seen.
+   */
+  prove(tenant: string, session: Uint8Array, head: LogHead | undefined): Promise<LogEvidence>;
   /**
    * Ends a consumed session as committed and keeps the answer to its last step, so that a repeat gets the same bytes.
    */
@@ -100,5 +105,7 @@ export interface Party1 {
   readonly sealer: ShareSealer;
   /** Milliseconds, monotonic enough to expire idle sessions. */
   readonly now: () => number;
+  /** Resolves after so many milliseconds. */
+  readonly sleep: (ms: number) => Promise<void>;
   readonly rng?: Rng;
 }

@@ -1,7 +1,7 @@
 import { KeepsetError } from '@keepset/bytes';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { protocolFor } from '@keepset/threshold';
-import type { LogEvidence, SignStart } from '@keepset/wire';
+import type { SignStart } from '@keepset/wire';
 import { answerAgain, type StepContext } from './handler.ts';
 import type { Commit, Opening } from './open.ts';
 import type { KeyRow } from './ports.ts';
@@ -49,8 +49,9 @@ export const openSign = async (context: StepContext, start: SignStart): Promise<
       state.status === 'done' || state.round === state.rounds;
     return {
       machine,
+      devices: start.quorum.filter((party) => party !== party1.party),
       abandon,
-      conclude: (state) => (isComplete(state) ? keepSignature(written.value, abandon) : undefined),
+      conclude: (state) => (isComplete(state) ? keepSignature(abandon) : undefined),
     };
   } catch (error) {
     abandon();
@@ -59,11 +60,11 @@ export const openSign = async (context: StepContext, start: SignStart): Promise<
 };
 
 const keepSignature =
-  (evidence: LogEvidence, abandon: () => void): Commit =>
+  (abandon: () => void): Commit =>
   async ({ party1, caller, request, requestHash }, answer) => {
-    const bytes = answer(evidence);
-    const { step } = request;
-    await party1.store.keepAnswer(caller.tenant, request.session, { step, requestHash, answer: bytes });
+    const { step, session, head } = request;
+    const bytes = answer(await party1.store.prove(caller.tenant, session, head));
+    await party1.store.keepAnswer(caller.tenant, session, { step, requestHash, answer: bytes });
     abandon();
     return bytes;
   };
@@ -81,6 +82,6 @@ const checkRules = (row: KeyRow, start: SignStart, me: string): void => {
         hint: 'This share is of an old epoch and can no longer sign. Recover the device.',
       },
     );
-  if (!start.quorum.includes(me) || start.quorum.length !== 2)
-    throw new KeepsetError('policy/unsupported', 'A quorum is this server and one device today.');
+  if (!start.quorum.includes(me))
+    throw new KeepsetError('policy/unsupported', `${me} does not stand in this quorum.`);
 };

@@ -4,6 +4,7 @@ import { KeepsetError, toBase64Url, toHex } from '@keepset/bytes';
 import {
   decodeEnrolResponse,
   decodeError,
+  decodeInvitation,
   decodeKeyList,
   decodeSessionOutcome,
   decodeStepResponse,
@@ -76,6 +77,7 @@ export const httpTransport = (options: HttpClientOptions): HttpTransport => {
     resolve: async (session) =>
       decodeSessionOutcome(await call('POST', `/v1/sessions/${toHex(session)}/resolve`, new Uint8Array(0))),
     keys: async () => decodeKeyList(await call('GET', '/v1/keys', new Uint8Array(0))),
+    invite: async () => decodeInvitation(await call('POST', '/v1/invitations', new Uint8Array(0))).code,
     traffic: () => ({ ...traffic }),
   };
 };

@@ -77,6 +77,19 @@ export const encodeEnrolResponse = (response: EnrolResponse): Uint8Array =>
 export const decodeEnrolResponse = (bytes: Uint8Array): EnrolResponse =>
   decodeMessage('enrolled', enrolResponse, bytes);
 
+/** A one-time code with which another device of the same user can enrol. */
+export interface Invitation {
+  readonly code: string;
+}
+
+const invitation: Schema<Invitation> = v.strictObject({ code: text(128) });
+
+export const encodeInvitation = (value: Invitation): Uint8Array => encodeMessage('invitation', { ...value });
+
+/** @throws KeepsetError of family `wire/` */
+export const decodeInvitation = (bytes: Uint8Array): Invitation =>
+  decodeMessage('invitation', invitation, bytes);
+
 export const encodeKeyList = (keys: readonly KeySummary[]): Uint8Array =>
   encodeMessage('keys', { keys: keys.map((key) => ({ ...key })) });
 

@@ -16,6 +16,7 @@ export {
   encodeStepResponse,
   type LogEvidence,
   type LogHead,
+  type RelayedBlob,
   type SessionOutcome,
   type StepRequest,
   type StepResponse,
@@ -24,11 +25,14 @@ export { decodeError, encodeError } from './errors.ts';
 export {
   decodeEnrolRequest,
   decodeEnrolResponse,
+  decodeInvitation,
   decodeKeyList,
   encodeEnrolRequest,
   encodeEnrolResponse,
+  encodeInvitation,
   encodeKeyList,
   type EnrolRequest,
   type EnrolResponse,
+  type Invitation,
   type KeySummary,
 } from './account.ts';

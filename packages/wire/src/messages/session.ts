@@ -5,6 +5,8 @@ import type { ProtocolMessage, SignRequest } from '@keepset/threshold';
 import {
   decodeMessage,
   encodeMessage,
+  maxMessageBytes,
+  partyName,
   protocolMessage,
   sessionStart,
   type SessionStart,
@@ -32,15 +34,27 @@ export interface LogEvidence {
   readonly consistency: readonly Uint8Array[];
 }
 
+/** A sealed message between two devices of a session; the server passes it on unread. */
+export interface RelayedBlob {
+  /** The other party: recipient in a request, sender in an answer. */
+  readonly party: string;
+  readonly sealed: Uint8Array;
+}
+
 /** One step of a session, sent by a device. */
 export interface StepRequest {
   /** 32 random bytes chosen by the initiator. */
   readonly session: Uint8Array;
-  /** From 1. A repeat of the same step with the same bytes gets the same answer. */
+  /** The party this device speaks for; may be left out where only one device takes part. */
+  readonly party?: string;
+  /** Counts this device's requests in the session, from 1. A repeat of the same step with the same bytes gets the same answer. */
   readonly step: number;
   /** With step 1 only. */
   readonly start?: SessionStart;
+  /** Messages to Party 1. */
   readonly messages: readonly ProtocolMessage[];
+  /** Sealed messages to other devices. */
+  readonly relay?: readonly RelayedBlob[];
   /** The newest log head this device has verified. */
   readonly head?: LogHead;
 }
@@ -51,7 +65,10 @@ export interface StepResponse {
   readonly step: number;
   /** `open`: more steps follow. `committed`: Party 1 has made its part durable. */
   readonly state: 'open' | 'committed';
+  /** Messages from Party 1 that this device has not had yet; none when there is nothing new. */
   readonly messages: readonly ProtocolMessage[];
+  /** Sealed messages from other devices. */
+  readonly relay?: readonly RelayedBlob[];
   /** Present once the session is written into the log. */
   readonly evidence?: LogEvidence;
 }
@@ -78,7 +95,12 @@ const logEvidence: Schema<LogEvidence> = v.strictObject({
   consistency: hashes,
 });
 const messages: Schema<ProtocolMessage[]> = v.pipe(v.array(protocolMessage), v.maxLength(256));
-const step: Schema<number> = integerBetween(1, 32);
+const step: Schema<number> = integerBetween(1, 1000);
+const relay: Schema<RelayedBlob[]> = v.pipe(
+  v.array(v.strictObject({ party: partyName, sealed: bytesBetween(1, maxMessageBytes) })),
+  v.minLength(1),
+  v.maxLength(64),
+);
 
 /** Drops `undefined` properties, for types that know only present or absent. */
 const present = <T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
@@ -90,8 +112,10 @@ const stepRequest: Schema<StepRequest> = v.pipe(
   v.strictObject({
     session: bytesOfLength(32),
     step,
+    party: v.optional(partyName),
     start: v.optional(sessionStart),
     messages,
+    relay: v.optional(relay),
     head: v.optional(logHead),
   }),
   v.transform((value) => present(value) as StepRequest),
@@ -102,6 +126,7 @@ const stepResponse: Schema<StepResponse> = v.pipe(
     step,
     state: v.picklist(['open', 'committed']),
     messages,
+    relay: v.optional(relay),
     evidence: v.optional(logEvidence),
   }),
   v.transform((value) => present(value) as StepResponse),
@@ -121,16 +146,22 @@ const requestFields = (request: SignRequest): { readonly [key: string]: CborValu
   taproot: request.taproot === undefined ? undefined : { merkleRoot: request.taproot.merkleRoot },
 });
 
-const startFields = (start: SessionStart): CborValue =>
+/** A session's start as CBOR fields. */
+export const startFields = (start: SessionStart): CborValue =>
   start.kind === 'sign' ? { ...start, request: requestFields(start.request) } : { ...start };
+
+const relayFields = (blobs: readonly RelayedBlob[] | undefined): CborValue | undefined =>
+  blobs === undefined || blobs.length === 0 ? undefined : blobs.map((blob) => ({ ...blob }));
 
 /** @throws KeepsetError `wire/too-large` */
 export const encodeStepRequest = (request: StepRequest): Uint8Array =>
   encodeMessage('step', {
     session: request.session,
     step: request.step,
+    party: request.party,
     start: request.start === undefined ? undefined : startFields(request.start),
     messages: request.messages.map((message) => ({ ...message })),
+    relay: relayFields(request.relay),
     head: request.head === undefined ? undefined : { ...request.head },
   });
 
@@ -145,6 +176,7 @@ export const encodeStepResponse = (response: StepResponse): Uint8Array =>
     step: response.step,
     state: response.state,
     messages: response.messages.map((message) => ({ ...message })),
+    relay: relayFields(response.relay),
     evidence: response.evidence === undefined ? undefined : { ...response.evidence },
   });
 

@@ -1,0 +1,92 @@
+import { KeepsetError, bytesEqual, toHex } from '@keepset/bytes';
+import { joinGroup, joinKeygen, joinSign, type Group, type SignRequest } from '@keepset/ceremony';
+import type { Command, Invocation } from '../command.ts';
+import { withDevice, type OpenDevice } from '../home/device.ts';
+import { passphraseOptions } from '../home/passphrase.ts';
+import { homeOptions } from '../home/paths.ts';
+import { describeIntent, intentOptions, readInput, understand } from '../intents.ts';
+import { compareDigits } from '../terminal/group.ts';
+import { describeNewKey } from './keygen.ts';
+
+export const join: Command = {
+  name: 'join',
+  summary: 'Take part in what another device of yours has started',
+  usage: 'CODE [FILE]',
+  positionals: [1, 2],
+  options: {
+    ...intentOptions,
+    yes: { type: 'boolean', short: 'y', help: 'Take part without asking, in spite of warnings' },
+    ...passphraseOptions,
+    ...homeOptions,
+  },
+  examples: ['keepset join keepset-join-a4dq…', 'keepset join keepset-join-a4dq… payment.psbt'],
+  run: (invocation) =>
+    withDevice(invocation.options, invocation.terminal, async (open) => {
+      const group = await joinGroup(open.device, invocation.positionals[0] ?? '');
+      if (group.roster.start.kind === 'keygen') await takePartInKeygen(open, group, invocation);
+      else await takePartInSign(open, group, invocation);
+    }),
+};
+
+const compare = ({ digits, roster }: Group, { terminal }: Invocation): Promise<void> =>
+  compareDigits(
+    terminal,
+    digits,
+    roster.members.map(({ party }) => party),
+  );
+
+const takePartInKeygen = async (
+  { device }: OpenDevice,
+  group: Group,
+  invocation: Invocation,
+): Promise<void> => {
+  const { start, initiator } = group.roster;
+  if (start.kind !== 'keygen') return;
+  const { terminal } = invocation;
+  terminal.note(`${initiator} makes a ${start.scheme} key under ${start.policy}; you are ${device.party}.`);
+  await compare(group, invocation);
+  const made = await joinKeygen(device, group);
+  terminal.result(...describeNewKey(made));
+};
+
+/** This device signs only what it can see itself: the file must lead to the very message that is to be signed. */
+const takePartInSign = async (
+  { device }: OpenDevice,
+  group: Group,
+  invocation: Invocation,
+): Promise<void> => {
+  const { start, initiator } = group.roster;
+  if (start.kind !== 'sign') return;
+  const { terminal, positionals, options } = invocation;
+  const file = positionals[1];
+  if (file === undefined)
+    throw new KeepsetError(
+      'input/invalid-argument',
+      `${initiator} wants a signature with key ${start.keyId}: give the file too.`,
+      {
+        hint: 'keepset join CODE FILE. This device then signs only what it has seen itself.',
+      },
+    );
+  const share = await device.vault.open(start.keyId);
+  try {
+    const intent = understand(await readInput(file), share.group, file, options);
+    if (!intent.inputs.some((input) => isSameRequest(input, start.request)))
+      throw new KeepsetError('policy/forbidden', `${initiator} wants something else signed than this file.`, {
+        hint: 'Use the same file and the same options (--as, --namespace, …) on both devices.',
+      });
+    await describeIntent(intent, share.group.keyId, options['yes'] === true, terminal);
+    await compare(group, invocation);
+    const { signature } = await joinSign(device, share, group);
+    terminal.result({ keyId: start.keyId, signature: toHex(signature) }, [
+      'Signed together; the other device has the result.',
+    ]);
+  } finally {
+    share.secret.wipe();
+  }
+};
+
+const isSameRequest = (a: SignRequest, b: SignRequest): boolean =>
+  bytesEqual(a.message, b.message) &&
+  a.digest === b.digest &&
+  (a.taproot === undefined) === (b.taproot === undefined) &&
+  bytesEqual(a.taproot?.merkleRoot ?? new Uint8Array(0), b.taproot?.merkleRoot ?? new Uint8Array(0));

@@ -1,0 +1,171 @@
+/** One device's request to a session in progress. */
+import { KeepsetError, bytesEqual } from '@keepset/bytes';
+import { encodeStepResponse, type LogEvidence } from '@keepset/wire';
+import { about, type StepContext } from './handler.ts';
+import { rouse, type LiveMember, type LiveSession, type LiveSessions } from './live.ts';
+
+/** Blobs that may wait for one device. */
+const maxRelayed = 128;
+
+type Taken = { readonly answer: Uint8Array } | { readonly woken: Promise<void> };
+
+/**
+ * Takes a request of one member: passes on what it sends, runs the protocol, and answers with what the member has
+ * not had yet.
+ * @param mayWait whether to wait when there is nothing to answer.
+ */
+export const takeLiveStep = async (
+  context: StepContext,
+  sessions: LiveSessions,
+  live: LiveSession,
+  mayWait: boolean,
+): Promise<Taken> => {
+  const { caller, request, requestHash } = context;
+  const member = memberOf(context, live);
+  if (request.step !== member.step) {
+    if (request.step !== member.step + 1 || (request.start !== undefined && request.step !== 1))
+      throw new KeepsetError(
+        'store/conflict',
+        `This device is at step ${member.step} of the session.`,
+        about(request),
+      );
+    member.step = request.step;
+    member.requestHash = requestHash;
+    member.answer = undefined;
+    member.device = caller.device;
+    try {
+      relayBlobs(context, live, member);
+      member.answer = await runProtocol(context, live, member);
+    } catch (error) {
+      // Whatever went wrong, this state is spent: a step that fails leaves nothing that could still commit.
+      sessions.drop(caller.tenant, request.session);
+      throw error;
+    }
+  } else if (!bytesEqual(member.requestHash, requestHash))
+    throw new KeepsetError(
+      'store/conflict',
+      'This step was already taken with another request.',
+      about(request),
+    );
+  if (member.answer === undefined && isWaiting(context, live, member) && mayWait)
+    return { woken: live.woken };
+  member.answer ??= await answerTo(context, live, member);
+  if (live.committed) endFor(context, sessions, live);
+  return { answer: member.answer };
+};
+
+const memberOf = ({ caller, request }: StepContext, live: LiveSession): LiveMember => {
+  const [only] = live.members.keys();
+  const party = request.party ?? (live.members.size === 1 ? only : undefined);
+  const member = party === undefined ? undefined : live.members.get(party);
+  if (member === undefined)
+    throw new KeepsetError(
+      'abort/unknown-party',
+      `${party ?? 'This device'} does not take part in this session.`,
+      about(request),
+    );
+  if (member.device !== undefined && member.device !== caller.device)
+    throw new KeepsetError(
+      'policy/forbidden',
+      `Another device already takes part as ${member.party}.`,
+      about(request),
+    );
+  return member;
+};
+
+/** A member that brought nothing asks for news: worth waiting for, where others may still bring some. */
+const isWaiting = ({ request }: StepContext, live: LiveSession, member: LiveMember): boolean =>
+  live.members.size > 1 &&
+  request.messages.length === 0 &&
+  request.relay === undefined &&
+  member.messages.length === 0 &&
+  member.relay.length === 0 &&
+  (!live.committed || member.told);
+
+const relayBlobs = ({ request }: StepContext, live: LiveSession, from: LiveMember): void => {
+  for (const { party, sealed } of request.relay ?? []) {
+    const to = live.members.get(party);
+    if (to === undefined || to === from)
+      throw new KeepsetError(
+        'abort/unknown-party',
+        `${party} does not take part in this session.`,
+        about(request),
+      );
+    if (to.relay.length >= maxRelayed)
+      throw new KeepsetError('transport/overloaded', `Too many messages wait for ${party}.`, about(request));
+    to.relay.push({ party: from.party, sealed });
+  }
+  if (request.relay !== undefined) rouse(live);
+};
+
+/** Gives the member's messages to the protocol. @returns the final answer if that completed the session. */
+const runProtocol = async (
+  context: StepContext,
+  live: LiveSession,
+  member: LiveMember,
+): Promise<Uint8Array | undefined> => {
+  const { request } = context;
+  // A committed Party 1 has contributed all it can; what devices still send it is for the others.
+  if (request.messages.length === 0 || live.committed) return undefined;
+  if (request.messages.some(({ from }) => from !== member.party))
+    throw new KeepsetError(
+      'abort/unknown-party',
+      `${member.party} sent a message in another name.`,
+      about(request),
+    );
+  if (live.state.status !== 'running')
+    throw new KeepsetError('abort/wrong-round', 'The protocol of this session has ended.', about(request));
+  const next = live.state.advance(request.messages);
+  live.state = next;
+  for (const message of next.outgoing) live.members.get(message.to)?.messages.push(message);
+  const commit = live.conclude(next);
+  if (commit === undefined) {
+    rouse(live);
+    return undefined;
+  }
+  const answer = await commit(context, (evidence) => encodeAnswer(context, member, evidence));
+  forget(member);
+  member.told = true;
+  live.committed = true;
+  rouse(live);
+  return answer;
+};
+
+const answerTo = async (context: StepContext, live: LiveSession, member: LiveMember): Promise<Uint8Array> => {
+  const { party1, caller, request } = context;
+  const evidence = live.committed
+    ? await party1.store.prove(caller.tenant, request.session, request.head)
+    : undefined;
+  const answer = encodeAnswer(context, member, evidence);
+  forget(member);
+  member.told = live.committed;
+  return answer;
+};
+
+const encodeAnswer = (
+  { request }: StepContext,
+  member: LiveMember,
+  evidence: LogEvidence | undefined,
+): Uint8Array =>
+  encodeStepResponse({
+    session: request.session,
+    step: request.step,
+    state: evidence === undefined ? 'open' : 'committed',
+    messages: member.messages,
+    relay: member.relay,
+    ...(evidence === undefined ? {} : { evidence }),
+  });
+
+const forget = (member: LiveMember): void => {
+  member.messages = [];
+  member.relay = [];
+};
+
+/**
+ * A committed session with one device is forgotten once that device was told: the store has its end. Where there are
+ * more, they may still have things to say to one another; such a session stays until it expires.
+ */
+const endFor = ({ caller, request }: StepContext, sessions: LiveSessions, live: LiveSession): void => {
+  const [only, ...others] = live.members.values();
+  if (only?.told === true && others.length === 0) sessions.drop(caller.tenant, request.session);
+};

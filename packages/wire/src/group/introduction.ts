@@ -1,0 +1,113 @@
+/**
+ * How devices that take part in one session learn one another's keys without trusting the server between them.
+ *
+ * Each joiner sends its public key to the initiator, and the initiator sends the whole roster to each joiner, both
+ * sealed under the secret of the join code. Whoever has no join code can neither read nor forge them. The check words
+ * hash the roster: an initiator that shows different rosters to different devices shows different words.
+ */
+import { chacha20poly1305 } from '@noble/ciphers/chacha.js';
+import { hkdf } from '@noble/hashes/hkdf.js';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { randomBytes } from '@noble/hashes/utils.js';
+import * as v from 'valibot';
+import {
+  KeepsetError,
+  bytesOfLength,
+  concatBytes,
+  decodeAs,
+  encodeCbor,
+  hashValue,
+  utf8ToBytes,
+  type Schema,
+} from '@keepset/bytes';
+import { partyName, sessionStart, type SessionStart } from '../messages/protocol.ts';
+import { startFields } from '../messages/session.ts';
+import type { JoinCode } from './join-code.ts';
+
+/** A device in the roster. */
+export interface Member {
+  readonly party: string;
+  /** X25519 public key for this session only, 32 bytes. */
+  readonly key: Uint8Array;
+}
+
+/** A joiner's first message. */
+export interface Hello {
+  readonly party: string;
+  readonly key: Uint8Array;
+}
+
+/** The initiator's answer: what the session is about and who takes part. */
+export interface Roster {
+  readonly start: SessionStart;
+  /** Party that started the session. */
+  readonly initiator: string;
+  /** All devices, in policy order; the server is not among them. */
+  readonly members: readonly Member[];
+}
+
+const member: Schema<Member> = v.strictObject({ party: partyName, key: bytesOfLength(32) });
+const helloSchema: Schema<Hello> = member;
+const rosterSchema: Schema<Roster> = v.strictObject({
+  start: sessionStart,
+  initiator: partyName,
+  members: v.pipe(v.array(member), v.minLength(2), v.maxLength(32)),
+});
+
+type Direction = 'hello' | 'roster';
+
+const keyFor = ({ session, secret }: JoinCode, direction: Direction): Uint8Array =>
+  hkdf(sha256, secret, session, utf8ToBytes(`keepset/join/${direction}/v1`), 32);
+
+const nonceLength = 12;
+
+const seal = (code: JoinCode, direction: Direction, plaintext: Uint8Array): Uint8Array => {
+  const nonce = randomBytes(nonceLength);
+  return concatBytes(
+    nonce,
+    chacha20poly1305(keyFor(code, direction), nonce, code.session).encrypt(plaintext),
+  );
+};
+
+const open = (code: JoinCode, direction: Direction, sealed: Uint8Array): Uint8Array => {
+  try {
+    const nonce = sealed.subarray(0, nonceLength);
+    return chacha20poly1305(keyFor(code, direction), nonce, code.session).decrypt(
+      sealed.subarray(nonceLength),
+    );
+  } catch (cause) {
+    throw new KeepsetError('transport/untrusted-peer', 'An introduction was not made with this join code.', {
+      cause,
+    });
+  }
+};
+
+export const sealHello = (code: JoinCode, hello: Hello): Uint8Array =>
+  seal(code, 'hello', encodeCbor({ ...hello }));
+
+/** @throws KeepsetError `transport/untrusted-peer` or of family `wire/` */
+export const openHello = (code: JoinCode, sealed: Uint8Array): Hello =>
+  decodeAs(helloSchema, open(code, 'hello', sealed), 'introduction');
+
+const rosterFields = ({ start, initiator, members }: Roster): Uint8Array =>
+  encodeCbor({ start: startFields(start), initiator, members: members.map((each) => ({ ...each })) });
+
+export const sealRoster = (code: JoinCode, roster: Roster): Uint8Array =>
+  seal(code, 'roster', rosterFields(roster));
+
+/** @throws KeepsetError `transport/untrusted-peer` or of family `wire/` */
+export const openRoster = (code: JoinCode, sealed: Uint8Array): Roster =>
+  decodeAs(rosterSchema, open(code, 'roster', sealed), 'roster');
+
+/**
+ * Twenty digits that are equal on all devices exactly when all have the same roster for the same session.
+ * @spec 66 bits of SHA-256, in groups of five digits
+ */
+export const checkDigits = (session: Uint8Array, roster: Roster): string => {
+  const hash = hashValue('keepset/join/check/v1', { session, roster: rosterFields(roster) });
+  const digits = hash.subarray(0, 20).reduce((number, byte) => number * 256n + BigInt(byte), 0n);
+  return (digits % 10n ** 20n)
+    .toString()
+    .padStart(20, '0')
+    .replaceAll(/(\d{5})(?=\d)/g, '$1 ');
+};
