@@ -14,3 +14,4 @@ export { nodeFileSystem } from './fs/node.ts';
 export { openFilePlace } from './file/place.ts';
 export { memoryPlace, type MemoryPlace } from './memory/place.ts';
 export { scryptInThreadPool } from './scrypt.ts';
+export * from './usb/index.ts';
