@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import pino from 'pino';
 import { KeepsetError, parseAs } from '@keepset/bytes';
 import { party1Handler, supportedSchemes } from '@keepset/ceremony';
@@ -93,6 +94,7 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
       store: partyStore(database, log, unixSeconds),
       sealer: shareSealer(kek, options.party),
       now: () => performance.now(),
+      sleep: (ms) => setTimeout(Math.max(0, ms), undefined, { ref: false }),
     });
     // Standard output belongs to the command's result.
     const logger = pino({ level: options.logLevel, base: null }, pino.destination(2));
