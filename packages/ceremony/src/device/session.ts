@@ -24,7 +24,7 @@ export interface SessionPlan<R> {
   readonly early?: readonly ProtocolMessage[];
   /** The protocol, started. */
   readonly machine: Step<R>;
-  /** Called with the result as it will be, before anything that could make it final is sent. */
+  /** Called once with the result as it will be, before anything that could make it final is sent. */
   readonly onPending?: (pending: R) => Promise<void>;
   /** The log entry the server must prove. */
   readonly act: (result: R) => Omit<LoggedAct, 'tenant' | 'device' | 'session'>;
@@ -47,6 +47,7 @@ export const runSession = async <R>(device: DeviceParty, plan: SessionPlan<R>): 
   let unsent = state.outgoing;
   let { start, early = [] } = plan;
   let committed: StepResponse | undefined;
+  let held = false;
   let idle = 0;
   for (;;) {
     if (state.status === 'running' && unsent.length > 0) plan.onRound?.(state.round);
@@ -64,11 +65,16 @@ export const runSession = async <R>(device: DeviceParty, plan: SessionPlan<R>): 
     if (state.status === 'running' && incoming.length > 0) {
       state = state.advance(incoming);
       unsent = state.outgoing;
-      if (state.status === 'running' && state.pending !== undefined) await plan.onPending?.(state.pending);
+      const pending = state.status === 'done' ? state.result : state.pending;
+      // A peer that confirmed first lets the protocol end before this device has confirmed: hold the result all the same.
+      if (pending !== undefined && !held) {
+        await plan.onPending?.(pending);
+        held = true;
+      }
     }
     if (state.status !== 'done' || hasPeerMessages(device, unsent)) continue;
     if (committed === undefined) {
-      if (plan.peers === undefined)
+      if (unsent.length === 0 && plan.peers === undefined)
         throw new KeepsetError('transport/bad-response', 'The server did not commit this session.');
       continue;
     }
@@ -83,7 +89,7 @@ const isForServer =
   ({ to }: ProtocolMessage): boolean =>
     to === device.serverParty;
 
-/** A finished party still owes the other devices its last messages; the server needs none any more. */
+/** A finished party still owes the other devices its last messages; a server that has committed needs none. */
 const hasPeerMessages = (device: DeviceParty, unsent: readonly ProtocolMessage[]): boolean =>
   unsent.some((message) => !isForServer(device)(message));
 
