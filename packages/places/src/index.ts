@@ -15,3 +15,4 @@ export { openFilePlace } from './file/place.ts';
 export { memoryPlace, type MemoryPlace } from './memory/place.ts';
 export { scryptInThreadPool } from './scrypt.ts';
 export * from './usb/index.ts';
+export * from './kit/index.ts';

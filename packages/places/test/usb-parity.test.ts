@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bytesEqual, fromHex, toHex, utf8ToBytes } from '@keepset/bytes';
-import { encodeParity, invert, multiply, recoverData } from '../src/usb/erasure.ts';
+import { encodeParity, invert, multiply, recoverData } from '../src/erasure.ts';
 import { decodeSidecar, encodeSidecar, repairWith } from '../src/usb/parity.ts';
 import { codeOf } from './contract.ts';
 

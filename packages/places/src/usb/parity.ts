@@ -19,7 +19,7 @@ import {
   type Schema,
 } from '@keepset/bytes';
 import { maxShareFileBytes } from '@keepset/wire';
-import { encodeParity, recoverData } from './erasure.ts';
+import { encodeParity, recoverData } from '../erasure.ts';
 
 const blockBytes = 64;
 const checksumBytes = 8;
