@@ -44,3 +44,34 @@ export type { Happening } from './analysis/faults.ts';
 export type { Damage, DomainOutcome, EventOutcome, Outcome, ShareDamage } from './analysis/outcomes.ts';
 export type { Risk, RiskProbability, Scenario, Sensitivity } from './analysis/risk.ts';
 export type { PartySets, PlaceTolerance, PolicyFacts } from './analysis/tolerance.ts';
+export {
+  reconstruction,
+  sharingMatrix,
+  targetInSpan,
+  type Coefficient,
+  type SharingMatrix,
+  type SharingRow,
+} from './sharing.ts';
+export {
+  inKeychain,
+  onIpad,
+  onPaper,
+  onPhone,
+  onServer,
+  onStick,
+  setupOf,
+  type ServerRule,
+} from './setup/places.ts';
+export { placeEvent } from './setup/events.ts';
+export { presets, type Preset } from './setup/presets.ts';
+export {
+  allAnswers,
+  parseAnswers,
+  printAnswers,
+  questions,
+  type Answers,
+  type Letter,
+  type Question,
+} from './wizard/answers.ts';
+export { floors, type Floor } from './wizard/floor.ts';
+export { propose, type Proposal } from './wizard/wizard.ts';

@@ -29,17 +29,20 @@ export interface Diagram {
 /** Sorts constants below every variable. */
 export const constantLevel = 511;
 
-/** Keys below rely on node numbers of 22 bits. */
-const nodeLimit = 2 ** 22;
+/** Node numbers have 22 bits, so that a level and two nodes make one exact number: the keys of the tables. */
+export const nodeLimit: number = 2 ** 22;
+
+/** Each step makes one node at most, beside the variables. */
+export const stepLimit: number = nodeLimit / 2;
 
 /** An empty diagram that refuses, rather than eat the time and memory, after `steps` steps of work. */
-export const createDiagram = (steps: number = nodeLimit): Diagram => ({
+export const createDiagram = (steps: number = stepLimit): Diagram => ({
   level: [constantLevel, constantLevel],
   low: [never, always],
   high: [never, always],
   unique: new Map(),
   computed: new Map(),
-  steps: Math.min(steps, nodeLimit - 2),
+  steps: Math.min(steps, stepLimit),
 });
 
 /** The node that tests `level` and goes to `low` or `high`. */

@@ -10,6 +10,8 @@ import {
   levelOf,
   lowOf,
   never,
+  nodeLimit,
+  stepLimit,
   tooEntangled,
   type Diagram,
   type Node,
@@ -29,8 +31,8 @@ interface Builder {
   readonly level: number[];
   readonly without: Node[];
   readonly with: Node[];
-  readonly unique: Map<string, Node>;
-  readonly reduced: Map<string, Node>;
+  readonly unique: Map<number, Node>;
+  readonly reduced: Map<number, Node>;
   steps: number;
 }
 
@@ -38,14 +40,14 @@ interface Builder {
  * The minimal sets of variables that make the monotone function true.
  * @throws KeepsetError `policy/unsupported` when that takes more than `steps` steps.
  */
-export const minimalSetsOf = (diagram: Diagram, monotone: Node, steps: number = 2 ** 22): SetFamily => {
+export const minimalSetsOf = (diagram: Diagram, monotone: Node, steps: number = stepLimit): SetFamily => {
   const build: Builder = {
     level: [constantLevel, constantLevel],
     without: [never, always],
     with: [never, always],
     unique: new Map(),
     reduced: new Map(),
-    steps,
+    steps: Math.min(steps, stepLimit),
   };
   const done = new Map<Node, Node>([
     [never, never],
@@ -107,7 +109,7 @@ const at = (values: readonly number[], index: number): number => values[index] ?
 
 const familyNode = (build: Builder, level: number, without: Node, withIt: Node): Node => {
   if (withIt === never) return without;
-  const key = `${level},${without},${withIt}`;
+  const key = (level * nodeLimit + without) * nodeLimit + withIt;
   const known = build.unique.get(key);
   if (known !== undefined) return known;
   const node = build.level.length;
@@ -122,7 +124,7 @@ const familyNode = (build: Builder, level: number, without: Node, withIt: Node):
 const withoutSupersets = (build: Builder, family: Node, smaller: Node): Node => {
   if (family === never || smaller === always || family === smaller) return never;
   if (smaller === never) return family;
-  const key = `${family},${smaller}`;
+  const key = family * nodeLimit + smaller;
   const known = build.reduced.get(key);
   if (known !== undefined) return known;
   build.steps -= 1;

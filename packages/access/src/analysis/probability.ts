@@ -6,11 +6,13 @@ import { KeepsetError } from '@keepset/bytes';
 import {
   always,
   atLeast,
+  constantLevel,
   createDiagram,
   highOf,
   levelOf,
   lowOf,
   never,
+  tooEntangled,
   variable,
   type Diagram,
   type Node,
@@ -66,6 +68,7 @@ export const compile = (formula: Formula, steps?: number): Compiled => {
     if (typeof part === 'boolean') return part ? always : never;
     const level = levels.get(part) ?? levels.size;
     levels.set(part, level);
+    if (level >= constantLevel) throw tooEntangled();
     return variable(diagram, level);
   };
   const root = fold<Node>(formula, leaf, ({ need, parts }, of) =>

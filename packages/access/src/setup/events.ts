@@ -62,7 +62,7 @@ export const eventLibrary: readonly RiskEvent[] = [
     id: 'server-gone',
     title: 'the server is gone for good',
     probability: rangeOf(0.005, 0.05),
-    loses: ['share:server'],
+    loses: ['kind:server'],
     exposes: [],
   },
   {
@@ -70,7 +70,7 @@ export const eventLibrary: readonly RiskEvent[] = [
     title: 'the server is broken into, or its operator turns',
     probability: rangeOf(0.002, 0.02),
     loses: [],
-    exposes: ['share:server'],
+    exposes: ['kind:server'],
   },
   {
     id: 'coercion',
@@ -95,3 +95,12 @@ export const eventLibrary: readonly RiskEvent[] = [
     exposes: [],
   },
 ];
+
+/** The same for a place that the library does not know: a relative's house, a bank. */
+export const placeEvent = (location: string): RiskEvent => ({
+  id: `taken-${location}`,
+  title: `everything kept at ${location} is stolen`,
+  probability: rangeOf(0.002, 0.02),
+  loses: [`location:${location}`],
+  exposes: [`location:${location}`],
+});

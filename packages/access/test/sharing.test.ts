@@ -1,0 +1,153 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  isQuorum,
+  normalise,
+  parsePolicy,
+  parties,
+  reconstruction,
+  sharingMatrix,
+  targetInSpan,
+  type Policy,
+} from '../src/index.ts';
+import { policyOver, policyWithRepeats, subsets } from './arbitrary.ts';
+
+/** The orders of secp256k1 (SEC 2), Ed25519 (RFC 8032) and P-256 (SP 800-186), and one small prime. */
+const orders = [
+  0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n,
+  2n ** 252n + 27742317777372353535851937790883648493n,
+  0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n,
+  37n,
+] as const;
+const order = fc.constantFrom(...orders);
+const small = fc.oneof(policyOver(8), policyWithRepeats(10, 5));
+
+const rowsOf = (policy: Policy, present: readonly string[], q: bigint): readonly (readonly bigint[])[] =>
+  sharingMatrix(policy, q)
+    .rows.filter(({ party }) => present.includes(party))
+    .map(({ vector }) => vector);
+
+describe('the sharing matrix', () => {
+  it('has the target in the span of a set exactly when the set is a quorum', () => {
+    fc.assert(
+      fc.property(small, order, (policy, q) => {
+        for (const set of subsets(parties(policy)))
+          expect(targetInSpan(rowsOf(policy, set, q), q)).toBe(isQuorum(policy, set));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('also for 32 parties and random sets', () => {
+    fc.assert(
+      fc.property(policyOver(32), order, fc.array(fc.nat(31)), (policy, q, picks) => {
+        const set = picks.map((n) => `p${n}`);
+        expect(targetInSpan(rowsOf(policy, set, q), q)).toBe(isQuorum(policy, set));
+      }),
+    );
+  });
+
+  it('of a flat policy is Shamir’s: party i at point i', () => {
+    expect(sharingMatrix(parsePolicy('thresh(3,a,b,c,d)'), 37n)).toEqual({
+      order: 37n,
+      columns: 3,
+      rows: [
+        { party: 'a', path: [1], vector: [1n, 1n, 1n] },
+        { party: 'b', path: [2], vector: [1n, 2n, 4n] },
+        { party: 'c', path: [3], vector: [1n, 3n, 9n] },
+        { party: 'd', path: [4], vector: [1n, 4n, 16n] },
+      ],
+    });
+  });
+
+  it('of a nested policy gives each gate columns of its own', () => {
+    const { columns, rows } = sharingMatrix(
+      parsePolicy('and(server,or(phone,thresh(2,usb,cloud,paper)))'),
+      37n,
+    );
+    expect(columns).toBe(3);
+    expect(rows.map(({ party, path, vector }) => [party, path.join('/'), vector.join(' ')])).toEqual([
+      ['server', '1', '1 1 0'],
+      ['phone', '2/1', '1 2 0'],
+      ['usb', '2/2/1', '1 2 1'],
+      ['cloud', '2/2/2', '1 2 2'],
+      ['paper', '2/2/3', '1 2 3'],
+    ]);
+  });
+
+  it('is the same for equal normal forms', () => {
+    const matrix = (text: string) => sharingMatrix(parsePolicy(text), 37n);
+    expect(matrix('thresh(3,a,b,c)')).toEqual(matrix('and(a,and(b,c))'));
+  });
+
+  it('needs an order larger than the parts of a gate', () => {
+    expect(() => sharingMatrix(parsePolicy('thresh(2,a,b,c)'), 3n)).toThrow(/larger/);
+    expect(() => reconstruction(parsePolicy('thresh(3,a,b,c)'), ['a', 'b', 'c'], 4n)).toThrow(/prime/);
+  });
+});
+
+describe('reconstruction', () => {
+  it('gives the secret back from any quorum, and nothing otherwise', () => {
+    const value = fc.bigInt({ min: 0n, max: orders[0] });
+    fc.assert(
+      fc.property(
+        fc.oneof(policyOver(20), policyWithRepeats(20, 8)),
+        order,
+        fc.array(fc.nat(19), { maxLength: 40 }),
+        fc.infiniteStream(value),
+        (policy, q, picks, random) => {
+          const present = picks.map((n) => `p${n}`);
+          const { columns, rows } = sharingMatrix(policy, q);
+          const inputs = Array.from({ length: columns }, () => random.next().value % q);
+          const shares = rows.map(({ vector }) => vector.reduce((sum, c, i) => sum + c * inputs[i]!, 0n) % q);
+          const coefficients = reconstruction(policy, present, q);
+          expect(coefficients !== undefined).toBe(isQuorum(policy, present));
+          if (coefficients === undefined) return;
+          for (const { row, value: c } of coefficients) {
+            expect(present).toContain(rows[row]!.party);
+            expect(c > 0n && c < q).toBe(true);
+          }
+          expect(coefficients.reduce((sum, { row, value: c }) => sum + c * shares[row]!, 0n) % q).toBe(
+            inputs[0],
+          );
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it('is Lagrange interpolation for a flat policy', () => {
+    // At points 1 and 3: 3/2 and −1/2.
+    expect(reconstruction(parsePolicy('thresh(2,a,b,c)'), ['c', 'a'], 37n)).toEqual([
+      { row: 0, value: 20n },
+      { row: 2, value: 18n },
+    ]);
+  });
+
+  it('rows stand in the order of the leaves of the normal form', () => {
+    fc.assert(
+      fc.property(small, (policy) => {
+        const names = sharingMatrix(policy, 37n).rows.map(({ party }) => party);
+        expect([...new Set(names)]).toEqual(parties(normalise(policy)));
+      }),
+    );
+  });
+});
+
+describe('targetInSpan', () => {
+  it('knows the trivial cases', () => {
+    expect(targetInSpan([], 37n)).toBe(false);
+    expect(targetInSpan([[0n, 0n]], 37n)).toBe(false);
+    expect(targetInSpan([[1n]], 37n)).toBe(true);
+    expect(
+      targetInSpan(
+        [
+          [1n, 1n],
+          [2n, 2n],
+        ],
+        37n,
+      ),
+    ).toBe(false);
+    expect(targetInSpan([[-36n, 0n]], 37n)).toBe(true);
+  });
+});
