@@ -1,6 +1,8 @@
 import { KeepsetError, bytesEqual, hashValue } from '@keepset/bytes';
 import { randomBytes } from '@noble/hashes/utils.js';
+import { checkPath } from './derive.ts';
 import type { GroupKey, KeyShare, Scheme } from './key.ts';
+import { curveForDerivation } from './life/derive.ts';
 import type { PartyId } from './machine.ts';
 
 /** Source of randomness. Replaced only to generate test vectors. */
@@ -35,7 +37,7 @@ export interface SignRequest {
   readonly digest: Digest;
   /** Only for `schnorr-secp256k1`. */
   readonly taproot?: TaprootTweak;
-  /** Non-hardened BIP 32 indices of the child key to sign with. Only for ECDSA schemes. */
+  /** Non-hardened BIP 32 indices of the child key to sign with; absent or empty is the key itself. Not for `ed25519`. */
   readonly path?: readonly number[];
 }
 
@@ -52,13 +54,9 @@ export interface SignParams {
 
 /** @throws KeepsetError `input/invalid-argument` */
 export const checkKeygenParams = (params: KeygenParams): void => {
-  const { parties, threshold, me, session } = params;
-  if (session.length !== 32) throw invalid('A session id has 32 bytes.');
-  if (parties.length < 2 || parties.length > 32) throw invalid('A key has 2 to 32 parties.');
-  if (new Set(parties).size !== parties.length)
-    throw invalid('A party may stand only once among the parties.');
-  if (!Number.isSafeInteger(threshold) || threshold < 2 || threshold > parties.length)
-    throw invalid(`The threshold must be 2 to ${parties.length}.`);
+  const { parties, me, session } = params;
+  checkSession(session);
+  checkSharing(params, 32);
   // A key that no share file could hold would be lost as soon as it is made.
   if (parties.some((party) => party.length < 1 || party.length > 32))
     throw invalid('The name of a party has 1 to 32 characters.');
@@ -67,23 +65,52 @@ export const checkKeygenParams = (params: KeygenParams): void => {
   if (!parties.includes(me)) throw new KeepsetError('abort/unknown-party', `${me} is not among the parties.`);
 };
 
-/** @throws KeepsetError `input/invalid-argument`, `abort/unknown-party` or `policy/unsatisfied` */
-export const checkSignParams = (params: SignParams): void => {
-  const { share, session, quorum, request } = params;
-  const { parties, threshold, scheme } = share.group;
+/** @throws KeepsetError `input/invalid-argument` */
+export const checkSession = (session: Uint8Array): void => {
   if (session.length !== 32) throw invalid('A session id has 32 bytes.');
+};
+
+/** Whether a key can be shared like this. @throws KeepsetError `input/invalid-argument` */
+export const checkSharing = (
+  { parties, threshold }: Pick<GroupKey, 'parties' | 'threshold'>,
+  maxParties: number,
+): void => {
+  if (parties.length < 2 || parties.length > maxParties)
+    throw invalid(`A key of this scheme has 2 to ${maxParties} parties.`);
+  if (new Set(parties).size !== parties.length)
+    throw invalid('A party may stand only once among the parties.');
+  if (!Number.isSafeInteger(threshold) || threshold < 2 || threshold > parties.length)
+    throw invalid(`The threshold must be 2 to ${parties.length}.`);
+};
+
+/**
+ * Whether these parties together can act for the key.
+ * @throws KeepsetError `input/invalid-argument`, `abort/unknown-party` or `policy/unsatisfied`
+ */
+export const checkQuorum = (
+  { parties, threshold }: Pick<GroupKey, 'parties' | 'threshold'>,
+  quorum: readonly PartyId[],
+): void => {
   for (const party of quorum)
     if (!parties.includes(party))
       throw new KeepsetError('abort/unknown-party', `${party} holds no share of this key.`);
-  if (!quorum.includes(share.party))
-    throw new KeepsetError('abort/unknown-party', `${share.party} is not in the quorum.`);
   if (quorum.some((party, i) => i > 0 && parties.indexOf(party) <= parties.indexOf(quorum[i - 1] ?? party)))
     throw invalid('The quorum must name each party once, in policy order.');
   if (quorum.length < threshold)
     throw new KeepsetError(
       'policy/unsatisfied',
-      `${quorum.length} parties are not enough: ${threshold} must sign.`,
+      `${quorum.length} parties are not enough: it takes ${threshold}.`,
     );
+};
+
+/** @throws KeepsetError `input/invalid-argument`, `abort/unknown-party` or `policy/unsatisfied` */
+export const checkSignParams = (params: SignParams): void => {
+  const { share, session, quorum, request } = params;
+  const { scheme } = share.group;
+  checkSession(session);
+  if (!quorum.includes(share.party))
+    throw new KeepsetError('abort/unknown-party', `${share.party} is not in the quorum.`);
+  checkQuorum(share.group, quorum);
   if (request.taproot !== undefined && scheme !== 'schnorr-secp256k1')
     throw invalid('A Taproot tweak belongs to schnorr-secp256k1 only.');
   if (request.taproot !== undefined && ![0, 32].includes(request.taproot.merkleRoot.length))
@@ -91,8 +118,8 @@ export const checkSignParams = (params: SignParams): void => {
   const isEcdsa = scheme === 'ecdsa-secp256k1' || scheme === 'ecdsa-p256';
   if (!isEcdsa && request.digest !== 'none')
     throw invalid(`${scheme} signs the message itself; digest must be none.`);
-  if (!isEcdsa && request.path !== undefined && request.path.length > 0)
-    throw new KeepsetError('input/unsupported', `${scheme} keys have no derived children.`);
+  checkPath(request.path ?? []);
+  if ((request.path ?? []).length > 0) curveForDerivation(scheme);
 };
 
 const invalid = (message: string): KeepsetError => new KeepsetError('input/invalid-argument', message);
@@ -109,7 +136,7 @@ export const keygenContext = (params: Omit<KeygenParams, 'me' | 'rng'>): Uint8Ar
 
 /** Binds every message of a signature to key, epoch, quorum and what is signed. */
 export const signContext = (
-  group: Pick<GroupKey, 'keyId' | 'epoch' | 'scheme'>,
+  group: Pick<GroupKey, 'keyId' | 'epoch' | 'scheme' | 'commitments'>,
   params: Pick<SignParams, 'session' | 'quorum' | 'request'>,
 ): Uint8Array =>
   hashValue('keepset/context/sign/v1', {
@@ -121,7 +148,9 @@ export const signContext = (
     message: params.request.message,
     digest: params.request.digest,
     taproot: params.request.taproot?.merkleRoot,
-    path: params.request.path,
+    path: (params.request.path ?? []).length === 0 ? undefined : params.request.path,
+    // Two runs that both advanced the key to this epoch made different polynomials: their shares must not meet.
+    sharing: group.epoch === 0 ? undefined : group.commitments,
   });
 
 /**
@@ -141,7 +170,7 @@ export const sessionIdOf = (
 export const checkTranscripts = (own: Uint8Array, theirs: ReadonlyMap<PartyId, Uint8Array>): void => {
   for (const [party, transcript] of theirs)
     if (!bytesEqual(own, transcript))
-      throw new KeepsetError('abort/transcript-mismatch', `${party} saw a different key generation.`, {
-        hint: 'No key was accepted. Start again; if it happens again, one of the parties is dishonest.',
+      throw new KeepsetError('abort/transcript-mismatch', `${party} saw a different run.`, {
+        hint: 'Nothing was accepted. Start again; if it happens again, one of the parties is dishonest.',
       });
 };

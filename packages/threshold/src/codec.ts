@@ -14,7 +14,8 @@ import { keyIdOf, schemes, type GroupKey, type KeyShare, type Scheme } from './k
 
 const text = (max: number): Schema<string> => v.pipe(v.string(), v.minLength(1), v.maxLength(max));
 
-const groupSchema: Schema<GroupKey> = v.strictObject({
+/** The public half of a key as it stands in larger records. */
+export const groupSchema: Schema<GroupKey> = v.strictObject({
   scheme: v.picklist<readonly Scheme[]>(schemes),
   keyId: text(26),
   epoch: integerBetween(0, Number.MAX_SAFE_INTEGER),

@@ -20,6 +20,19 @@ export interface ChildKey {
 const hardened = 0x80000000;
 
 /**
+ * Whether a path can be derived along: at most 255 indices below 2^31.
+ * @throws KeepsetError `input/invalid-argument`
+ */
+export const checkPath = (path: readonly number[]): void => {
+  if (path.length > 255)
+    throw new KeepsetError('input/invalid-argument', 'A derivation path has at most 255 steps.');
+  if (path.some((index) => !Number.isSafeInteger(index) || index < 0 || index >= hardened))
+    throw new KeepsetError('input/invalid-argument', 'A derivation index is an integer from 0 to 2^31 − 1.', {
+      hint: 'A threshold key has no hardened children: no party knows the private key.',
+    });
+};
+
+/**
  * Derives along a path of non-hardened indices from the group key; the empty path is the group key itself.
  * @throws KeepsetError `input/invalid-argument` for hardened or impossible indices.
  */
@@ -28,19 +41,10 @@ export const deriveChild = (
   group: Pick<GroupKey, 'publicKey' | 'chainCode'>,
   path: readonly number[],
 ): ChildKey => {
+  checkPath(path);
   let { publicKey, chainCode } = group;
   let tweak = 0n;
-  if (path.length > 255)
-    throw new KeepsetError('input/invalid-argument', 'A derivation path has at most 255 steps.');
   for (const index of path) {
-    if (!Number.isSafeInteger(index) || index < 0 || index >= hardened)
-      throw new KeepsetError(
-        'input/invalid-argument',
-        'A derivation index is an integer from 0 to 2^31 − 1.',
-        {
-          hint: 'A threshold key has no hardened children: no party knows the private key.',
-        },
-      );
     const suffix = new Uint8Array(4);
     new DataView(suffix.buffer).setUint32(0, index);
     let digest = hmac(sha512, chainCode, concatBytes(publicKey, suffix));

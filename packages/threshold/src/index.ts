@@ -19,5 +19,17 @@ export {
   type Presignature,
   type PresignedParams,
 } from './ecdsa/presign.ts';
+export {
+  refreshContext,
+  repairContext,
+  reshareContext,
+  type RefreshParams,
+  type RepairParams,
+  type Reshared,
+  type ReshareParams,
+  type Sharing,
+} from './life/ceremony.ts';
+export { deriveGroup } from './life/derive.ts';
+export { xpub, type Network } from './life/xpub.ts';
 export { taprootOutputKey } from './frost/suites.ts';
-export { checkedShare, decodeKeyShare, encodeKeyShare, groupFields } from './codec.ts';
+export { checkedShare, decodeKeyShare, encodeKeyShare, groupFields, groupSchema } from './codec.ts';

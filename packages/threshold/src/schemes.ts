@@ -18,6 +18,14 @@ import { startFrostKeygen } from './frost/keygen.ts';
 import { startFrostSign } from './frost/sign.ts';
 import { ed25519Suite, schnorrSuite, taprootOutputKey } from './frost/suites.ts';
 import type { GroupKey, KeyShare, Scheme } from './key.ts';
+import type { RefreshParams, RepairParams, Reshared, ReshareParams } from './life/ceremony.ts';
+import { deriveShareOf } from './life/derive.ts';
+import { ecdsaLife } from './life/ecdsa.ts';
+import { frostLife } from './life/frost.ts';
+import { startRefresh } from './life/refresh.ts';
+import { startRepair } from './life/repair.ts';
+import { startReshare } from './life/reshare.ts';
+import type { LifeSuite } from './life/suite.ts';
 import type { Step } from './machine.ts';
 
 /** The one face every scheme has. */
@@ -33,6 +41,14 @@ export interface SchemeProtocol {
     request: SignRequest,
     signature: Uint8Array,
   ): boolean;
+  /** New shares for the same parties at the next epoch; the old ones are worth nothing afterwards. */
+  startRefresh(params: RefreshParams): Step<KeyShare>;
+  /** A lost share again, from a quorum of helpers. A helper's result is its own share. */
+  startRepair(params: RepairParams): Step<KeyShare>;
+  /** The same key under a new policy at the next epoch, dealt by a quorum of the old parties. */
+  startReshare(params: ReshareParams): Step<Reshared>;
+  /** The share of a child key. @throws KeepsetError as {@link deriveGroup} */
+  deriveShare(share: KeyShare, path: readonly number[]): KeyShare;
   /** Whether the share fits the key's public data, and the public data fit one another; false for anything malformed. */
   checkShare(share: KeyShare): boolean;
   /** Only ECDSA schemes: signing with most of the work done ahead. */
@@ -53,30 +69,45 @@ const falseIfThrows = (check: () => boolean): boolean => {
   }
 };
 
+const lifeOf = <S>(
+  suite: LifeSuite<S>,
+): Pick<SchemeProtocol, 'startRefresh' | 'startRepair' | 'startReshare' | 'deriveShare'> => ({
+  startRefresh: (params) => startRefresh(suite, params),
+  startRepair: (params) => startRepair(suite, params),
+  startReshare: (params) => startReshare(suite, params),
+  deriveShare: (share, path) => deriveShareOf(suite, share, path),
+});
+
 const ed25519Protocol: SchemeProtocol = {
+  ...lifeOf(frostLife(ed25519Suite)),
   scheme: 'ed25519',
   digests: ['none'],
   startKeygen: (params) => startFrostKeygen(ed25519Suite, params),
   startSign: (params) => startFrostSign(ed25519Suite, params),
   checkShare: (share) => falseIfThrows(() => isConsistentFrostShare(ed25519Suite, share)),
   verify: ({ publicKey }, request, signature) =>
-    falseIfThrows(() => ed25519Suite.verify(signature, request.message, publicKey)),
+    falseIfThrows(
+      () => (request.path ?? []).length === 0 && ed25519Suite.verify(signature, request.message, publicKey),
+    ),
 };
 
 const schnorrProtocol: SchemeProtocol = {
+  ...lifeOf(frostLife(schnorrSuite)),
   scheme: 'schnorr-secp256k1',
   digests: ['none'],
   startKeygen: (params) => startFrostKeygen(schnorrSuite, params),
   startSign: (params) => startFrostSign(schnorrSuite, params),
   checkShare: (share) => falseIfThrows(() => isConsistentFrostShare(schnorrSuite, share)),
-  verify: ({ publicKey }, request, signature) =>
+  verify: (group, request, signature) =>
     falseIfThrows(() => {
+      const { publicKey } = deriveChild(schnorrSuite.curve, group, request.path ?? []);
       const key = request.taproot === undefined ? publicKey : taprootOutputKey(publicKey, request.taproot);
       return schnorrSuite.verify(signature, request.message, key);
     }),
 };
 
 const ecdsaProtocol = (suite: EcdsaSuite): SchemeProtocol => ({
+  ...lifeOf(ecdsaLife(suite)),
   scheme: suite.scheme,
   digests: suite.digests,
   startKeygen: (params) => startEcdsaKeygen(suite, params),

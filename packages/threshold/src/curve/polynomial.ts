@@ -30,7 +30,14 @@ const multiplySmallVarTime = (curve: CurvePort, point: GroupPoint, factor: numbe
  * Coefficient of the share at `x` when a polynomial is interpolated at 0 from its values at `points`.
  * @param points distinct positive evaluation points that include `x`.
  */
-export const lagrangeAtZero = (curve: CurvePort, points: readonly number[], x: number): bigint => {
+export const lagrangeAtZero = (curve: CurvePort, points: readonly number[], x: number): bigint =>
+  lagrangeAt(curve, points, x, 0);
+
+/**
+ * Coefficient of the share at `x` when a polynomial is interpolated at `at` from its values at `points`.
+ * @param points distinct positive evaluation points that include `x`.
+ */
+export const lagrangeAt = (curve: CurvePort, points: readonly number[], x: number, at: number): bigint => {
   invariant(
     new Set(points).size === points.length && points.includes(x),
     'evaluation points must be distinct',
@@ -43,7 +50,7 @@ export const lagrangeAtZero = (curve: CurvePort, points: readonly number[], x: n
   let denominator = 1n;
   for (const other of points) {
     if (other === x) continue;
-    numerator = curve.reduce(numerator * BigInt(other));
+    numerator = curve.reduce(numerator * BigInt(other - at));
     denominator = curve.reduce(denominator * BigInt(other - x));
   }
   return curve.reduce(numerator * curve.invert(denominator));

@@ -65,7 +65,8 @@ const punctureFields = {
   digests: bytesOfLength(punctureLengths.digests),
 };
 
-const answerSchema = (pointBytes: number): Schema<SetupAnswer> => {
+/** Message 2 of a pair's setup. */
+export const answerSchema = (pointBytes: number): Schema<SetupAnswer> => {
   const lengths = extensionLengths(securityBits);
   return v.strictObject({
     baseOts: bytesOfLength(2 * securityBits * pointBytes),
@@ -75,6 +76,9 @@ const answerSchema = (pointBytes: number): Schema<SetupAnswer> => {
     rowCheck: bytesOfLength(lengths.rowCheck),
   });
 };
+
+/** Message 3 of a pair's setup. */
+export const completionSchema: Schema<SetupCompletion> = v.strictObject(punctureFields);
 
 export const round2Schema = (pointBytes: number, threshold: number, fromEarlier: boolean): Schema<Round2> => {
   const fields = {
@@ -93,7 +97,7 @@ export const round2Schema = (pointBytes: number, threshold: number, fromEarlier:
 
 export const round3Schema = (fromEarlier: boolean): Schema<Round3> =>
   fromEarlier
-    ? v.strictObject({ transcript: bytesOfLength(32), setup: v.strictObject(punctureFields) })
+    ? v.strictObject({ transcript: bytesOfLength(32), setup: completionSchema })
     : v.strictObject({ transcript: bytesOfLength(32) });
 
 export const round4Schema: Schema<Round4> = v.strictObject({ transcript: bytesOfLength(32) });

@@ -21,6 +21,7 @@ export interface PairState {
 export interface EcdsaSecret {
   /** Value of the sharing polynomial at this party's place. */
   readonly share: bigint;
+  /** In policy order: every other party, or after a repair those that helped in it. */
   readonly pairs: ReadonlyMap<PartyId, PairState>;
 }
 
@@ -82,8 +83,8 @@ export const decodeSecret = (curve: CurvePort, { group, party, secret }: KeyShar
   }
   const share = curve.decodeScalar(encoded.share);
   const peers = group.parties.filter((other) => other !== party);
-  if (share === undefined || encoded.pairs.some((pair, i) => pair.peer !== peers[i])) throw damaged();
-  if (encoded.pairs.length !== peers.length) throw damaged();
+  const places = encoded.pairs.map((pair) => peers.indexOf(pair.peer));
+  if (share === undefined || places.some((place, i) => place <= (places[i - 1] ?? -1))) throw damaged();
   return {
     share,
     pairs: new Map(

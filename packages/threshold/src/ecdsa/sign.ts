@@ -68,6 +68,11 @@ export const signingRun = (
   if (quorum.length > maxParties)
     throw new KeepsetError('input/invalid-argument', `At most ${maxParties} parties sign ECDSA.`);
   const secret = decodeSecret(curve, share);
+  const stranger = quorum.find((other) => other !== party && !secret.pairs.has(other));
+  if (stranger !== undefined)
+    throw new KeepsetError('input/invalid-argument', `${party} has no setup with ${stranger}.`, {
+      hint: `${party}'s share was repaired without ${stranger}. Sign with those who helped, or refresh the key.`,
+    });
   const child = deriveChild(curve, group, path);
   const publicKey = curve.decodePoint(child.publicKey);
   if (publicKey === undefined) throw new KeepsetError('place/damaged', 'The public key is damaged.');

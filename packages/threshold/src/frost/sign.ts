@@ -20,6 +20,8 @@ import {
   type Step,
   type Transition,
 } from '../machine.ts';
+import { deriveShareOf } from '../life/derive.ts';
+import { frostLife } from '../life/frost.ts';
 import { groupPoint, type FrostSuite } from './suites.ts';
 
 interface Round1 {
@@ -97,7 +99,10 @@ interface Own {
 
 const round1 = (suite: FrostSuite, params: SignParams, who: Participation): Transition<Uint8Array> => {
   const rng = params.rng ?? systemRng;
-  const { group, secret } = params.share;
+  const path = params.request.path ?? [];
+  // First the child of the path, then its Taproot output key.
+  const { group, secret } =
+    path.length === 0 ? params.share : deriveShareOf(frostLife(suite), params.share, path);
   const random = rng(32);
   const untweaked = Uint8Array.from(secret.reveal());
   const { pub, secret: signer } = suite.tweak(

@@ -4,10 +4,13 @@ import { bytesToNumberBE } from '@noble/curves/utils.js';
 import type { FROST, FrostPublic, FrostSecret } from '@noble/curves/abstract/frost.js';
 import { KeepsetError, concatBytes } from '@keepset/bytes';
 import type { TaprootTweak } from '../ceremony.ts';
+import { ed25519Curve, secp256k1Curve } from '../curve/noble.ts';
+import type { CurvePort } from '../curve/port.ts';
 
 /** What differs between the two Schnorr schemes. */
 export interface FrostSuite {
   readonly scheme: 'ed25519' | 'schnorr-secp256k1';
+  readonly curve: CurvePort;
   /** Distributed key generation. */
   readonly keygen: FROST;
   /** Signing. */
@@ -17,10 +20,6 @@ export interface FrostSuite {
   readonly tweak: (pub: FrostPublic, secret: FrostSecret, taproot: TaprootTweak | undefined) => Tweaked;
   /** Whether the bytes are a canonical point of the prime-order group other than the identity. */
   readonly isPoint: (bytes: Uint8Array) => boolean;
-  /** Public image of a share scalar. Throws for zero and for non-canonical scalars. */
-  readonly imageOf: (secret: Uint8Array) => Uint8Array;
-  /** The committed polynomial's public image at `x`, in variable time (all inputs are public). */
-  readonly imageAtVarTime: (commitments: readonly Uint8Array[], x: number) => Uint8Array;
   /** Plain single-key verification, so that no signature leaves unchecked. */
   readonly verify: (signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array) => boolean;
 }
@@ -51,36 +50,10 @@ const isGroupPoint = (parse: () => CheckablePoint): boolean => {
   }
 };
 
-interface Arithmetic<P> {
-  readonly BASE: P;
-  readonly ZERO: P;
-  readonly Fn: { fromBytes(bytes: Uint8Array): bigint };
-  fromBytes(bytes: Uint8Array): P;
-}
-interface Element<P> {
-  add(other: P): P;
-  multiply(scalar: bigint): P;
-  multiplyUnsafe(scalar: bigint): P;
-  toBytes(): Uint8Array;
-}
-
-/** Public images over one curve; the polynomial is evaluated by Horner's rule. */
-const imagesOver = <P extends Element<P>>(
-  Point: Arithmetic<P>,
-): Pick<FrostSuite, 'imageOf' | 'imageAtVarTime'> => ({
-  imageOf: (secret) => Point.BASE.multiply(Point.Fn.fromBytes(secret)).toBytes(),
-  imageAtVarTime: (commitments, x) =>
-    commitments
-      .reduceRight(
-        (sum, commitment) => sum.multiplyUnsafe(BigInt(x)).add(Point.fromBytes(commitment)),
-        Point.ZERO,
-      )
-      .toBytes(),
-});
-
 /** @spec RFC 9591 §6.1 FROST(Ed25519, SHA-512); signatures are plain RFC 8032. */
 export const ed25519Suite: FrostSuite = {
   scheme: 'ed25519',
+  curve: ed25519Curve,
   keygen: ed25519_FROST,
   signing: ed25519_FROST,
   pointBytes: 32,
@@ -89,7 +62,6 @@ export const ed25519Suite: FrostSuite = {
     return { pub, secret };
   },
   isPoint: (bytes) => isGroupPoint(() => ed25519.Point.fromBytes(bytes)),
-  ...imagesOver(ed25519.Point),
   // Cofactorless and strict encodings (RFC 8032), the rule OpenSSL and OpenSSH verify by.
   verify: (signature, message, publicKey) => ed25519.verify(signature, message, publicKey, { zip215: false }),
 };
@@ -154,12 +126,12 @@ export const groupPoint = (pub: FrostPublic): Uint8Array => {
  */
 export const schnorrSuite: FrostSuite = {
   scheme: 'schnorr-secp256k1',
+  curve: secp256k1Curve,
   keygen: secp256k1_FROST,
   signing: schnorr_FROST,
   pointBytes: 33,
   tweak: tweakTaproot,
   isPoint: (bytes) => isGroupPoint(() => Point.fromBytes(bytes)),
-  ...imagesOver(Point),
   verify: (signature, message, publicKey) => schnorr.verify(signature, message, publicKey.subarray(1)),
 };
 

@@ -1,0 +1,192 @@
+/** Keys, runs and signatures for the tests of a key's life. */
+import { expect } from 'vitest';
+import { Secret } from '@keepset/bytes';
+import { ed25519Curve, p256Curve, secp256k1Curve } from '../../src/curve/noble.ts';
+import { evaluatePolynomial, lagrangeAtZero } from '../../src/curve/polynomial.ts';
+import type { CurvePort } from '../../src/curve/port.ts';
+import {
+  keyIdOf,
+  protocolFor,
+  type GroupKey,
+  type KeyShare,
+  type PartyId,
+  type ReshareParams,
+  type Reshared,
+  type Scheme,
+  type SignRequest,
+  type Step,
+} from '../../src/index.ts';
+import { resultsOf, runNetwork, seededRng, sessionOf, type Run, type Wire } from '../ecdsa/network.ts';
+
+export const schnorrSchemes = ['ed25519', 'schnorr-secp256k1'] as const;
+
+export const names: readonly PartyId[] = ['phone', 'server', 'usb', 'ipad', 'paper', 'cloud', 'friend'];
+
+export type Shares = ReadonlyMap<PartyId, KeyShare>;
+export type Starts<R> = Map<PartyId, () => Step<R>>;
+
+export const curveOf = (scheme: Scheme): CurvePort =>
+  scheme === 'ed25519' ? ed25519Curve : scheme === 'ecdsa-p256' ? p256Curve : secp256k1Curve;
+
+export const policyOf = (parties: readonly PartyId[], threshold: number): string =>
+  `thresh(${threshold},${parties.join(',')})`;
+
+/** A Schnorr key dealt by the test, which for that knows the private key. */
+export const dealKey = (
+  scheme: (typeof schnorrSchemes)[number],
+  parties: readonly PartyId[],
+  threshold: number,
+  seed: string,
+): { readonly shares: Shares; readonly privateKey: bigint } => {
+  const curve = curveOf(scheme);
+  const rng = seededRng(`deal ${seed}`);
+  const coefficients = Array.from({ length: threshold }, () => curve.randomScalar(rng));
+  const values = parties.map((_, i) => evaluatePolynomial(curve, coefficients, i + 1));
+  const commitments = curve.encodePoints(coefficients.map((c) => curve.multiplyGenerator(c)));
+  const group: GroupKey = {
+    scheme,
+    keyId: keyIdOf(scheme, commitments[0]!),
+    epoch: 0,
+    policy: policyOf(parties, threshold),
+    parties: [...parties],
+    threshold,
+    publicKey: commitments[0]!,
+    commitments,
+    verifyingShares: curve.encodePoints(values.map((value) => curve.multiplyGenerator(value))),
+    chainCode: rng(32),
+  };
+  const shares = parties.map((party, i) => {
+    const secret = new Secret(curve.encodeScalar(values[i]!));
+    return [party, { group, party, secret }] as const;
+  });
+  return { shares: new Map(shares), privateKey: coefficients[0]! };
+};
+
+export const shareOf = (shares: Shares, party: PartyId): KeyShare => {
+  const share = shares.get(party);
+  if (share === undefined) throw new Error(`no share of ${party}`);
+  return share;
+};
+
+export const groupOf = (shares: Shares): GroupKey => {
+  const [first] = shares.values();
+  if (first === undefined) throw new Error('no shares');
+  return first.group;
+};
+
+export const refreshStarts = (shares: Shares, seed: string): Starts<KeyShare> =>
+  new Map(
+    [...shares].map(([party, share]) => {
+      const params = { session: sessionOf(seed), share, rng: seededRng(`${seed}/${party}`) };
+      return [party, () => protocolFor(share.group.scheme).startRefresh(params)];
+    }),
+  );
+
+export const repairStarts = (
+  shares: Shares,
+  helpers: readonly PartyId[],
+  target: PartyId,
+  seed: string,
+): Starts<KeyShare> => {
+  const group = groupOf(shares);
+  return new Map(
+    [...helpers, target].map((me) => {
+      const own = me === target ? {} : { share: shareOf(shares, me) };
+      const rng = seededRng(`${seed}/${me}`);
+      const params = { session: sessionOf(seed), group, helpers, target, me, rng, ...own };
+      return [me, () => protocolFor(group.scheme).startRepair(params)];
+    }),
+  );
+};
+
+export const reshareStarts = (
+  shares: Shares,
+  dealers: readonly PartyId[],
+  parties: readonly PartyId[],
+  threshold: number,
+  seed: string,
+): Starts<Reshared> => {
+  const group = groupOf(shares);
+  const next = { policy: policyOf(parties, threshold), parties, threshold };
+  return new Map(
+    [...new Set([...dealers, ...parties])].map((me) => {
+      const own = dealers.includes(me) ? { share: shareOf(shares, me) } : {};
+      const rng = seededRng(`${seed}/${me}`);
+      const params: ReshareParams = { session: sessionOf(seed), group, dealers, next, me, rng, ...own };
+      return [me, () => protocolFor(group.scheme).startReshare(params)];
+    }),
+  );
+};
+
+/** Shares by holder, from the results of a reshare. */
+export const heldShares = (results: ReadonlyMap<PartyId, Reshared>): Shares =>
+  new Map([...results].flatMap(([party, { share }]) => (share === undefined ? [] : [[party, share]])));
+
+export const refresh = (shares: Shares, seed: string, wire?: Wire): Shares =>
+  resultsOf(runNetwork(refreshStarts(shares, seed), wire));
+
+export const repair = (shares: Shares, helpers: readonly PartyId[], target: PartyId, seed: string): Shares =>
+  resultsOf(runNetwork(repairStarts(shares, helpers, target, seed)));
+
+export const reshare = (
+  shares: Shares,
+  dealers: readonly PartyId[],
+  parties: readonly PartyId[],
+  threshold: number,
+  seed: string,
+): Shares => heldShares(resultsOf(runNetwork(reshareStarts(shares, dealers, parties, threshold, seed))));
+
+export const signRun = (
+  shares: Shares,
+  quorum: readonly PartyId[],
+  request: SignRequest,
+  seed: string,
+): Run<Uint8Array> =>
+  runNetwork(
+    new Map(
+      quorum.map((party) => {
+        const share = shareOf(shares, party);
+        const params = {
+          share,
+          session: sessionOf(seed),
+          quorum,
+          request,
+          rng: seededRng(`${seed}/${party}`),
+        };
+        return [party, () => protocolFor(share.group.scheme).startSign(params)];
+      }),
+    ),
+  );
+
+/** The signature of a quorum, the same for everyone in it. */
+export const sign = (
+  shares: Shares,
+  quorum: readonly PartyId[],
+  request: SignRequest,
+  seed: string,
+): Uint8Array => {
+  const signatures = [...resultsOf(signRun(shares, quorum, request, seed)).values()];
+  for (const signature of signatures) expect(signature).toEqual(signatures[0]);
+  return signatures[0]!;
+};
+
+/** What the share scalars of some parties interpolate to. */
+export const interpolate = (shares: Shares, parties: readonly PartyId[]): bigint => {
+  const { scheme, parties: all } = groupOf(shares);
+  const curve = curveOf(scheme);
+  const places = parties.map((party) => all.indexOf(party) + 1);
+  return parties.reduce((sum, party, i) => {
+    const scalar = curve.decodeScalar(shareOf(shares, party).secret.reveal());
+    return curve.reduce(sum + scalar! * lagrangeAtZero(curve, places, places[i]!));
+  }, 0n);
+};
+
+/** All subsets of `size` parties, in order. */
+export const subsets = (parties: readonly PartyId[], size: number): PartyId[][] => {
+  if (size === 0) return [[]];
+  return parties.flatMap((first, i) =>
+    subsets(parties.slice(i + 1), size - 1).map((rest) => [first, ...rest]),
+  );
+};
+
+export { resultsOf, runNetwork, seededRng, sessionOf };
