@@ -1,15 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { KeepsetError } from '@keepset/bytes';
-import {
-  detectIntent,
-  formats,
-  type Intent,
-  type IntentKey,
-  type IntentKind,
-  type IntentOptions,
-} from '@keepset/intent';
+import { deriveGroup, type GroupKey, type SignRequest } from '@keepset/ceremony';
+import { detectIntent, formats, type Intent, type IntentKind, type IntentOptions } from '@keepset/intent';
 import { textOption, type OptionSpec, type OptionValues } from './command.ts';
+import { readPath } from './paths.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
 const intentKinds: readonly IntentKind[] = formats.map(({ kind }) => kind);
@@ -24,6 +19,7 @@ export const intentOptions: Readonly<Record<string, OptionSpec>> = {
   namespace: { type: 'string', value: 'NAME', help: 'ssh: what the signature is for (default file)' },
   network: { type: 'string', value: 'NAME', help: 'psbt: mainnet (default), testnet, signet or regtest' },
   kid: { type: 'string', value: 'ID', help: 'jwt: key id for the header' },
+  path: { type: 'string', value: 'PATH', help: 'Sign with a child key (BIP 32), such as m/0/5' },
 };
 
 /** Reads a file, or standard input for `-`. @throws KeepsetError `input/invalid-argument` */
@@ -38,13 +34,20 @@ export const readInput = async (file: string): Promise<Uint8Array> => {
   }
 };
 
+/** What is to be signed, and by which child of the key. */
+export interface Understood {
+  readonly intent: Intent;
+  /** One signature each, in the intent's order. */
+  readonly requests: readonly SignRequest[];
+}
+
 /** Finds out what the bytes are and what signing them means. @throws KeepsetError of family `input/` or `policy/` */
 export const understand = (
   bytes: Uint8Array,
-  key: IntentKey,
+  group: GroupKey,
   file: string,
   options: OptionValues,
-): Intent => {
+): Understood => {
   const as = oneOf(intentKinds, textOption(options, 'as'), '--as');
   const network = oneOf(
     ['mainnet', 'testnet', 'signet', 'regtest'] as const,
@@ -60,7 +63,10 @@ export const understand = (
     ...(kid === undefined ? {} : { kid }),
     ...(file === '-' ? {} : { fileName: basename(file) }),
   };
-  return detectIntent(bytes, key, chosen);
+  const path = readPath(textOption(options, 'path'));
+  const intent = detectIntent(bytes, path.length === 0 ? group : deriveGroup(group, path), chosen);
+  const requests = intent.inputs.map((input) => (path.length === 0 ? input : { ...input, path }));
+  return { intent, requests };
 };
 
 const oneOf = <T extends string>(

@@ -2,7 +2,7 @@ import type { EntryFields } from '@keepset/log';
 
 /** An act of Party 1 as its log commits to it, in clear. Both sides derive the log entry's fields from this. */
 export interface LoggedAct {
-  readonly kind: 'keygen' | 'sign';
+  readonly kind: 'keygen' | 'sign' | 'presign' | 'refresh' | 'reshare' | 'repair';
   readonly tenant: string;
   readonly device: string;
   readonly session: Uint8Array;

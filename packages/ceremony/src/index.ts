@@ -4,6 +4,8 @@ export type {
   DeviceParty,
   LogPin,
   OpenSession,
+  PresignatureShelf,
+  PresignatureUse,
   Progress,
   SessionJournal,
   ShareVault,
@@ -19,10 +21,13 @@ export {
   type SignOutcome,
 } from './device/sign.ts';
 export { shareFileVault, type VaultOptions } from './device/vault.ts';
+export { joinLife, runRefresh, runRepair, runReshare } from './device/life.ts';
+export { runPresign } from './device/presign.ts';
 export { settleOpenSessions, type SettledSession } from './device/settle.ts';
 export type {
   Answered,
   Caller,
+  KeyChange,
   KeyRow,
   KeyWrite,
   Party1,
@@ -33,5 +38,14 @@ export type {
   Written,
 } from './party1/ports.ts';
 export { party1Handler, type Party1Handler } from './party1/handler.ts';
-export { decodeKeyShare, encodeKeyShare, supportedSchemes, protocolFor } from '@keepset/threshold';
-export type { GroupKey, KeyShare, Scheme, SignRequest } from '@keepset/threshold';
+export {
+  decodeKeyShare,
+  decodePresignature,
+  deriveGroup,
+  encodeKeyShare,
+  encodePresignature,
+  protocolFor,
+  supportedSchemes,
+  xpub,
+} from '@keepset/threshold';
+export type { GroupKey, KeyShare, Presignature, Scheme, SignRequest } from '@keepset/threshold';

@@ -18,12 +18,14 @@ import { HASH_LENGTH } from './hashing.ts';
 import { isSize } from './store.ts';
 
 /** A kind of entry this version knows. */
-export type EntryKind = 'keygen' | 'sign' | 'refresh' | 'repair' | 'reshare' | 'freeze' | 'drill' | 'export';
+export type EntryKind =
+  'keygen' | 'sign' | 'presign' | 'refresh' | 'repair' | 'reshare' | 'freeze' | 'drill' | 'export';
 
 /** The fields every entry of a kind must commit to. Kinds and fields are added, never renamed. */
 export const entryKinds: Readonly<Record<EntryKind, readonly string[]>> = {
   keygen: ['tenant', 'key', 'session'],
   sign: ['tenant', 'key', 'session', 'message'],
+  presign: ['tenant', 'key', 'session'],
   refresh: ['tenant', 'key', 'session'],
   repair: ['tenant', 'key', 'session'],
   reshare: ['tenant', 'key', 'session'],

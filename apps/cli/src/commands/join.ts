@@ -1,12 +1,13 @@
 import { KeepsetError, bytesEqual, toHex } from '@keepset/bytes';
-import { joinGroup, joinKeygen, joinSign, type Group, type SignRequest } from '@keepset/ceremony';
+import { joinGroup, joinKeygen, joinLife, joinSign, type Group, type SignRequest } from '@keepset/ceremony';
 import type { Command, Invocation } from '../command.ts';
-import { withDevice, type OpenDevice } from '../home/device.ts';
+import { orSettle, withDevice, type OpenDevice } from '../home/device.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
 import { describeIntent, intentOptions, readInput, understand } from '../intents.ts';
 import { compareDigits } from '../terminal/group.ts';
 import { describeNewKey } from './keygen.ts';
+import { describeChange } from './life.ts';
 
 export const join: Command = {
   name: 'join',
@@ -23,8 +24,10 @@ export const join: Command = {
   run: (invocation) =>
     withDevice(invocation.options, invocation.terminal, async (open) => {
       const group = await joinGroup(open.device, invocation.positionals[0] ?? '');
-      if (group.roster.start.kind === 'keygen') await takePartInKeygen(open, group, invocation);
-      else await takePartInSign(open, group, invocation);
+      const { kind } = group.roster.start;
+      if (kind === 'keygen') await takePartInKeygen(open, group, invocation);
+      else if (kind === 'sign') await takePartInSign(open, group, invocation);
+      else await takePartInChange(open, group, invocation);
     }),
 };
 
@@ -45,8 +48,23 @@ const takePartInKeygen = async (
   const { terminal } = invocation;
   terminal.note(`${initiator} makes a ${start.scheme} key under ${start.policy}; you are ${device.party}.`);
   await compare(group, invocation);
-  const made = await joinKeygen(device, group);
+  const made = await orSettle(device, terminal, () => joinKeygen(device, group));
   terminal.result(...describeNewKey(made));
+};
+
+const takePartInChange = async (
+  { device }: OpenDevice,
+  group: Group,
+  invocation: Invocation,
+): Promise<void> => {
+  const { start, initiator } = group.roster;
+  if (start.kind === 'keygen' || start.kind === 'sign') return;
+  const { terminal } = invocation;
+  const change = start.kind === 'reshare' ? `put under ${start.policy}` : `taken through a ${start.kind}`;
+  terminal.note(`${initiator} wants key ${start.keyId} ${change}; you are ${device.party}.`);
+  await compare(group, invocation);
+  const changed = await orSettle(device, terminal, () => joinLife(device, group));
+  terminal.result(...describeChange('Done', changed));
 };
 
 /** This device signs only what it can see itself: the file must lead to the very message that is to be signed. */
@@ -69,8 +87,8 @@ const takePartInSign = async (
     );
   const share = await device.vault.open(start.keyId);
   try {
-    const intent = understand(await readInput(file), share.group, file, options);
-    if (!intent.inputs.some((input) => isSameRequest(input, start.request)))
+    const { intent, requests } = understand(await readInput(file), share.group, file, options);
+    if (!requests.some((request) => isSameRequest(request, start.request)))
       throw new KeepsetError('policy/forbidden', `${initiator} wants something else signed than this file.`, {
         hint: 'Use the same file and the same options (--as, --namespace, …) on both devices.',
       });
@@ -89,4 +107,5 @@ const isSameRequest = (a: SignRequest, b: SignRequest): boolean =>
   bytesEqual(a.message, b.message) &&
   a.digest === b.digest &&
   (a.taproot === undefined) === (b.taproot === undefined) &&
-  bytesEqual(a.taproot?.merkleRoot ?? new Uint8Array(0), b.taproot?.merkleRoot ?? new Uint8Array(0));
+  bytesEqual(a.taproot?.merkleRoot ?? new Uint8Array(0), b.taproot?.merkleRoot ?? new Uint8Array(0)) &&
+  (a.path ?? []).join() === (b.path ?? []).join();

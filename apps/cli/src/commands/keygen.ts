@@ -1,12 +1,11 @@
 import { KeepsetError, toHex } from '@keepset/bytes';
-import { runKeygen, supportedSchemes, type DeviceParty, type GroupKey, type Scheme } from '@keepset/ceremony';
+import { runKeygen, supportedSchemes, type GroupKey, type Scheme } from '@keepset/ceremony';
 import type { Command } from '../command.ts';
 import { textOption } from '../command.ts';
-import { settle, withDevice } from '../home/device.ts';
+import { orSettle, withDevice } from '../home/device.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
 import { groupPrompts } from '../terminal/group.ts';
-import type { Terminal } from '../terminal/terminal.ts';
 
 /** @throws KeepsetError `input/unsupported` */
 const readScheme = (text: string): Scheme => {
@@ -16,16 +15,6 @@ const readScheme = (text: string): Scheme => {
       hint: `Schemes: ${supportedSchemes.join(', ')}.`,
     });
   return scheme;
-};
-
-/** A key generation that fails late may have been committed all the same: that is found out and said at once. */
-const orSettle = async <T>(device: DeviceParty, terminal: Terminal, work: () => Promise<T>): Promise<T> => {
-  try {
-    return await work();
-  } catch (error) {
-    await settle(device, terminal, 'This');
-    throw error;
-  }
 };
 
 export const keygen: Command = {

@@ -9,9 +9,14 @@ export type CommandName =
   | 'keygen'
   | 'join'
   | 'keys'
+  | 'show'
+  | 'derive'
   | 'sign'
   | 'verify'
-  | 'show'
+  | 'presign'
+  | 'refresh'
+  | 'reshare'
+  | 'repair'
   | 'quickstart';
 
 /** Every command; loaded only when used, so that each starts quickly. */
@@ -23,9 +28,14 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   keygen: async () => (await import('./keygen.ts')).keygen,
   join: async () => (await import('./join.ts')).join,
   keys: async () => (await import('./keys.ts')).keys,
+  show: async () => (await import('./show.ts')).show,
+  derive: async () => (await import('./derive.ts')).derive,
   sign: async () => (await import('./sign.ts')).sign,
   verify: async () => (await import('./verify.ts')).verify,
-  show: async () => (await import('./show.ts')).show,
+  presign: async () => (await import('./presign.ts')).presign,
+  refresh: async () => (await import('./life.ts')).refresh,
+  reshare: async () => (await import('./life.ts')).reshare,
+  repair: async () => (await import('./life.ts')).repair,
   quickstart: async () => (await import('./quickstart.ts')).quickstart,
 };
 

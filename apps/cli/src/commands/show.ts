@@ -56,7 +56,7 @@ export const show: Command = {
 };
 
 /** The public key as other programs read it. */
-const publicForms = (group: GroupKey): Readonly<Record<string, string>> => forms[group.scheme](group);
+export const publicForms = (group: GroupKey): Readonly<Record<string, string>> => forms[group.scheme](group);
 
 const ssh = (group: GroupKey): string => sshPublicKey(group, `keepset-${group.keyId}`);
 

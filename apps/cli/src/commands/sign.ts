@@ -1,6 +1,6 @@
 import { lstat, writeFile } from 'node:fs/promises';
 import { KeepsetError, toBase64 } from '@keepset/bytes';
-import { signWith, type CoSigners, type KeyShare } from '@keepset/ceremony';
+import { signWith, type CoSigners, type KeyShare, type SignRequest } from '@keepset/ceremony';
 import type { Artefact, Intent, IntentKind } from '@keepset/intent';
 import type { Command } from '../command.ts';
 import { textOption } from '../command.ts';
@@ -56,13 +56,13 @@ export const sign: Command = {
         await findKeyId(open.device.vault, textOption(options, 'key')),
       );
       try {
-        const intent = understand(bytes, share.group, file, options);
+        const { intent, requests } = understand(bytes, share.group, file, options);
         const force = options['force'] === true;
         // Before anything is signed: a signature that cannot be kept need not be made.
         if (!force) await refuseExisting(out ?? `${file}${usualSuffix[intent.kind]}`);
         await describeIntent(intent, share.group.keyId, options['yes'] === true, terminal);
         const artefact = intent.finish(
-          await signInputs(open, share, intent, coSignersOf(textOption(options, 'with'), terminal)),
+          await signAll(open, share, requests, coSignersOf(textOption(options, 'with'), terminal)),
         );
         const path = out ?? `${file}${artefact.suffix}`;
         if (path !== '-') await writeResult(path, artefact, force);
@@ -79,15 +79,15 @@ const coSignersOf = (text: string | undefined, terminal: Terminal): CoSigners | 
     ? undefined
     : { parties: text.split(',').map((party) => party.trim()), prompts: groupPrompts(terminal) };
 
-const signInputs = async (
+const signAll = async (
   { device }: OpenDevice,
   share: KeyShare,
-  intent: Intent,
+  requests: readonly SignRequest[],
   coSigners: CoSigners | undefined,
 ): Promise<Uint8Array[]> => {
   const signatures: Uint8Array[] = [];
-  for (const input of intent.inputs)
-    signatures.push((await signWith(device, share, input, coSigners)).signature);
+  for (const request of requests)
+    signatures.push((await signWith(device, share, request, coSigners)).signature);
   return signatures;
 };
 

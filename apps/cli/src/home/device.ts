@@ -10,6 +10,7 @@ import { unixSeconds } from './enrol.ts';
 import { readIfThere } from './files.ts';
 import { fileJournal } from './journal.ts';
 import { fileLogPin } from './log-pin.ts';
+import { filePresignatures } from './presignatures.ts';
 import { obtainPassphrase } from './passphrase.ts';
 import { homePaths } from './paths.ts';
 
@@ -60,6 +61,7 @@ export const openDevice = async (options: OptionValues, terminal: Terminal): Pro
       now: () => new Date().toISOString(),
     }),
     journal: fileJournal(paths.journal),
+    presignatures: filePresignatures(paths.presignatures, identity.recipient, openingKeyOf(identity)),
     logPin: fileLogPin(paths.logPin),
     onProgress: (progress) => terminal.progress(progress),
   };
@@ -94,11 +96,34 @@ export const settle = async (device: DeviceParty, terminal: Terminal, which: str
   for (const settled of await settleOpenSessions(device)) terminal.note(describe(settled, which));
 };
 
-const describe = ({ keyId, outcome, error }: SettledSession, which: string): string => {
-  const what = `${which} key generation (${keyId}) was cut off.`;
+/** A ceremony that fails late may have been committed all the same: that is found out and said at once. */
+export const orSettle = async <T>(
+  device: DeviceParty,
+  terminal: Terminal,
+  work: () => Promise<T>,
+): Promise<T> => {
+  try {
+    return await work();
+  } catch (error) {
+    await settle(device, terminal, 'This');
+    throw error;
+  }
+};
+
+const names: Readonly<Record<SettledSession['kind'], string>> = {
+  keygen: 'key generation',
+  refresh: 'refresh',
+  reshare: 'reshare',
+  repair: 'repair',
+};
+
+const describe = ({ kind, keyId, outcome, error }: SettledSession, which: string): string => {
+  const what = `${which} ${names[kind]} (${keyId}) was cut off.`;
   if (outcome === 'completed')
-    return `${what} The server had committed it: the key is complete and can be used.`;
+    return `${what} The server had committed it: ${kind === 'keygen' ? 'the key is complete and can be used' : 'the new share is in place'}.`;
   if (outcome === 'void')
-    return `${what} The server never committed it: neither side holds the key. Run \`keepset keygen\` again.`;
+    return kind === 'keygen'
+      ? `${what} The server never committed it: neither side holds the key. Run \`keepset keygen\` again.`
+      : `${what} The server never committed it: the old share is still the valid one.`;
   return `${what} Its outcome is not known yet: ${error?.message ?? 'No answer.'} The next command that reaches the server settles it.`;
 };

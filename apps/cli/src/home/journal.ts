@@ -15,7 +15,7 @@ import { listIfThere, readIfThere, removeDurably, writeDurably } from './files.t
 
 const entrySchema: Schema<OpenSession> = v.strictObject({
   session: bytesOfLength(32),
-  kind: v.literal('keygen'),
+  kind: v.picklist(['keygen', 'refresh', 'reshare', 'repair']),
   keyId: keyIdText,
   epoch: integerBetween(0, Number.MAX_SAFE_INTEGER),
 });

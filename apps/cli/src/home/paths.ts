@@ -10,6 +10,7 @@ export interface HomePaths {
   readonly logPin: string;
   readonly journal: string;
   readonly shares: string;
+  readonly presignatures: string;
 }
 
 /** The option of every command that acts as a device. */
@@ -29,5 +30,6 @@ export const homePaths = (options: OptionValues): HomePaths => {
     logPin: join(root, 'log-head.cbor'),
     journal: join(root, 'journal'),
     shares: join(root, 'shares'),
+    presignatures: join(root, 'presignatures'),
   };
 };

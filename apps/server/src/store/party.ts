@@ -1,4 +1,4 @@
-import type { KeyRow, Party1Store, SessionRow, SessionWrite } from '@keepset/ceremony';
+import type { KeyChange, KeyRow, Party1Store, SessionRow, SessionWrite } from '@keepset/ceremony';
 import { KeepsetError } from '@keepset/bytes';
 import { bytesColumn, inTransaction, integerColumn, textColumn, type Database } from './database.ts';
 import type { LogStore } from './log.ts';
@@ -37,6 +37,15 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
      VALUES (?, ?, ?, ?, ?, ?, 'active', ?, ?)`,
   );
 
+  const replaceKey = database.prepare(
+    `UPDATE keys SET epoch = ?, policy = ?, sealed_share = ?
+     WHERE tenant = ? AND key_id = ? AND epoch = ? AND state = 'active'`,
+  );
+  const writeBan = database.prepare(
+    'INSERT INTO bans (tenant, key_id, epoch, party, banned_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  );
+  const readBans = database.prepare('SELECT party FROM bans WHERE tenant = ? AND key_id = ? AND epoch = ?');
+
   const findSession = (tenant: string, session: Uint8Array): SessionRow | undefined => {
     const row = readSession.get(tenant, session);
     return row === undefined ? undefined : toSessionRow(row);
@@ -57,6 +66,16 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
     endSession.run(caller.tenant, session, state, step, requestHash, answer, act.keyId, seq, now());
   };
 
+  const changeKey = (tenant: string, change: KeyChange): void => {
+    if (change.kind === 'keep') return;
+    const { group, sealedShare } = change.key;
+    const { keyId, scheme, epoch, policy, publicKey } = group;
+    if (change.kind === 'create')
+      writeKey.run(tenant, keyId, scheme, epoch, policy, publicKey, sealedShare, now());
+    else if (replaceKey.run(epoch, policy, sealedShare, tenant, keyId, change.epoch).changes !== 1)
+      throw new KeepsetError('abort/wrong-epoch', `Epoch ${change.epoch} of the key is no longer current.`);
+  };
+
   return {
     findSession: (tenant, session) => settled(() => findSession(tenant, session)),
     findKey: (tenant, keyId) => settled(() => findKey(tenant, keyId)),
@@ -68,29 +87,25 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
           return mustFindSession(tenant, session);
         }),
       ),
-    commitKey: (write, key, answer) =>
+    commit: (write, change, answer) =>
       settled(() =>
         inTransaction(database, () => {
           const { tenant } = write.caller;
           const row = findSession(tenant, write.session);
           if (row !== undefined) return { written: false, row };
+          changeKey(tenant, change);
           const evidence = log.append(write.act, write.head, now());
           const value = answer(evidence);
           end(write, { state: 'committed', answer: value, seq: evidence.index });
-          const { group, sealedShare } = key;
-          writeKey.run(
-            tenant,
-            group.keyId,
-            group.scheme,
-            group.epoch,
-            group.policy,
-            group.publicKey,
-            sealedShare,
-            now(),
-          );
           return { written: true, value };
         }),
       ),
+    ban: (tenant, keyId, epoch, party) =>
+      settled(() => {
+        inTransaction(database, () => writeBan.run(tenant, keyId, epoch, party, now()));
+      }),
+    banned: (tenant, keyId, epoch) =>
+      settled(() => readBans.all(tenant, keyId, epoch).map((row) => textColumn(row, 'party'))),
     consume: (write) =>
       settled(() =>
         inTransaction(database, () => {

@@ -58,6 +58,16 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (tenant, key_id)
   ) STRICT;
 
+  -- Parties that failed a consistency check. A refresh leads to another epoch, and so to a fresh start.
+  CREATE TABLE bans (
+    tenant TEXT NOT NULL REFERENCES tenants (tenant),
+    key_id TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    party TEXT NOT NULL,
+    banned_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant, key_id, epoch, party)
+  ) STRICT;
+
   -- The log everyone may read, and, apart from it, whose entry is whose.
   CREATE TABLE log_entries (seq INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT;
   CREATE TABLE log_hashes (

@@ -1,6 +1,6 @@
 /** How several devices come together in one session; the server only passes sealed messages on. */
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
-import { systemRng, type ProtocolMessage } from '@keepset/threshold';
+import { systemRng, type GroupKey, type ProtocolMessage } from '@keepset/threshold';
 import {
   checkDigits,
   generateSessionKeys,
@@ -41,19 +41,26 @@ export interface GroupAnnouncement {
   readonly codes: readonly { readonly party: string; readonly code: string }[];
 }
 
+/** Which session to gather for. */
+export interface Gathering {
+  readonly session: Uint8Array;
+  readonly start: SessionStart;
+  /** The other devices' parties. */
+  readonly others: readonly string[];
+  /** The key's public data, for devices that hold no share of it yet. */
+  readonly key?: GroupKey;
+}
+
 /** Polls of up to ten seconds each before a device that waits for others gives up. */
 const patience = 60;
 
 /**
  * Starts a session with other devices: announces a join code for each, and waits until all have joined.
- * @param others the other devices' parties, in policy order.
  * @throws KeepsetError `transport/unreachable` when they do not come, `transport/untrusted-peer` for a false one.
  */
 export const gatherGroup = async (
   device: DeviceParty,
-  session: Uint8Array,
-  start: SessionStart,
-  others: readonly string[],
+  { session, start, others, key }: Gathering,
   announce: (announcement: GroupAnnouncement) => void,
 ): Promise<Group> => {
   const rng = device.rng ?? systemRng;
@@ -75,7 +82,12 @@ export const gatherGroup = async (
   const ordered = [device.party, ...others]
     .map((party) => members.get(party))
     .filter((each) => each !== undefined);
-  const roster: Roster = { start, initiator: device.party, members: ordered };
+  const roster: Roster = {
+    start,
+    initiator: device.party,
+    members: ordered,
+    ...(key === undefined ? {} : { key }),
+  };
   const relay = [...codes].map(([party, code]) => ({ party, sealed: sealRoster(code, roster) }));
   early.push(...(await channel.step({ relay })).messages);
   return toGroup(device, channel, roster, keys, early);

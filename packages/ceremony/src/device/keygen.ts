@@ -58,7 +58,7 @@ export const runKeygen = async (
       'policy/unsupported',
       `${others.join(' and ')} must take part too, and cannot be asked here.`,
     );
-  const group = await gatherGroup(device, session, start, others, prompts.announce);
+  const group = await gatherGroup(device, { session, start, others }, prompts.announce);
   await prompts.compare(group);
   return makeKey(device, start, group);
 };
@@ -116,8 +116,10 @@ export const holdPending = async (
   await device.vault.putPending(share);
 };
 
-/** Makes a pending share final, now that the server has committed it. */
+/** Makes a pending share final, now that the server has committed it, and destroys shares of earlier epochs. */
 export const keepShare = async (device: DeviceParty, session: Uint8Array, share: KeyShare): Promise<void> => {
-  await device.vault.promote(share.group.keyId, share.group.epoch);
+  const { keyId, epoch } = share.group;
+  await device.vault.promote(keyId, epoch);
+  await device.vault.retire(keyId, epoch);
   await device.journal.remove(session);
 };

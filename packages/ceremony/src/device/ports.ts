@@ -1,5 +1,5 @@
 /** What the device's side of a ceremony needs from the world. */
-import type { KeyShare, Rng } from '@keepset/threshold';
+import type { KeyShare, Presignature, Rng } from '@keepset/threshold';
 import type { PartyTransport } from '@keepset/transport';
 import type { LogHead } from '@keepset/wire';
 
@@ -11,7 +11,9 @@ export interface ShareVault {
   promote(keyId: string, epoch: number): Promise<void>;
   /** Destroys a pending share. Does nothing if there is none. */
   discard(keyId: string, epoch: number): Promise<void>;
-  /** @throws KeepsetError `input/unknown-key` or of family `place/` */
+  /** Destroys the key's shares of epochs before `epoch`; they are worth nothing any more. */
+  retire(keyId: string, epoch: number): Promise<void>;
+  /** The newest share. @throws KeepsetError `input/unknown-key` or of family `place/` */
   open(keyId: string): Promise<KeyShare>;
   /** Ids of the keys that have a current share. */
   list(): Promise<readonly string[]>;
@@ -21,9 +23,25 @@ export interface ShareVault {
 export interface OpenSession {
   /** 32 bytes. */
   readonly session: Uint8Array;
-  readonly kind: 'keygen';
+  readonly kind: 'keygen' | 'refresh' | 'reshare' | 'repair';
   readonly keyId: string;
   readonly epoch: number;
+}
+
+/** What a presignature must fit. */
+export interface PresignatureUse {
+  readonly keyId: string;
+  readonly epoch: number;
+  readonly quorum: readonly string[];
+  readonly path: readonly number[];
+}
+
+/** This device's halves of presignatures. */
+export interface PresignatureShelf {
+  /** Durable before it returns. */
+  put(presignature: Presignature): Promise<void>;
+  /** Hands one out that fits, having destroyed the stored one durably; undefined when there is none. */
+  take(use: PresignatureUse): Promise<Presignature | undefined>;
 }
 
 /** Durable list of open sessions. */
@@ -61,6 +79,7 @@ export interface DeviceParty {
   readonly transport: PartyTransport;
   readonly vault: ShareVault;
   readonly journal: SessionJournal;
+  readonly presignatures: PresignatureShelf;
   readonly logPin: LogPin;
   readonly rng?: Rng;
   readonly onProgress?: (progress: Progress) => void;

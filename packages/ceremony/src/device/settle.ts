@@ -1,9 +1,9 @@
 import { toKeepsetError, type KeepsetError } from '@keepset/bytes';
-import type { DeviceParty } from './ports.ts';
+import type { DeviceParty, OpenSession } from './ports.ts';
 
 /** What became of a ceremony that was cut off. */
 export interface SettledSession {
-  readonly kind: 'keygen';
+  readonly kind: OpenSession['kind'];
   readonly keyId: string;
   /**
    * `completed`: both sides hold the key, and it can be used. `void`: neither does, and it never will be.
@@ -23,8 +23,10 @@ export const settleOpenSessions = async (device: DeviceParty): Promise<readonly 
   for (const { session, kind, keyId, epoch } of await device.journal.list()) {
     try {
       const { state } = await device.transport.resolve(session);
-      if (state === 'committed') await device.vault.promote(keyId, epoch);
-      else await device.vault.discard(keyId, epoch);
+      if (state === 'committed') {
+        await device.vault.promote(keyId, epoch);
+        await device.vault.retire(keyId, epoch);
+      } else await device.vault.discard(keyId, epoch);
       await device.journal.remove(session);
       settled.push({ kind, keyId, outcome: state === 'committed' ? 'completed' : 'void' });
     } catch (error) {

@@ -6,7 +6,14 @@
  */
 import { KeepsetError } from '@keepset/bytes';
 import { sha256 } from '@noble/hashes/sha2.js';
-import { protocolFor, systemRng, type GroupKey, type KeyShare, type SignRequest } from '@keepset/threshold';
+import {
+  protocolFor,
+  systemRng,
+  type GroupKey,
+  type KeyShare,
+  type Presignature,
+  type SignRequest,
+} from '@keepset/threshold';
 import type { SignStart } from '@keepset/wire';
 import { openSessionChannel } from './channel.ts';
 import { gatherGroup, type Group } from './group.ts';
@@ -70,10 +77,22 @@ export const signWith = async (
     );
   const session = (device.rng ?? systemRng)(32);
   const start: SignStart = { kind: 'sign', keyId: group.keyId, epoch: group.epoch, quorum, request };
-  if (coSigners === undefined || coSigners.parties.length === 0)
-    return makeSignature(device, share, start, { channel: await openSessionChannel(device, session), start });
+  if (coSigners === undefined || coSigners.parties.length === 0) {
+    const presignature = await device.presignatures.take({ ...group, quorum, path: request.path ?? [] });
+    const channel = await openSessionChannel(device, session);
+    if (presignature === undefined) return makeSignature(device, share, start, { channel, start });
+    const presigned: SignStart = { ...start, presignature: presignature.id };
+    try {
+      return await makeSignature(device, share, presigned, { channel, start: presigned }, presignature);
+    } catch (error) {
+      if (!(error instanceof KeepsetError) || error.code !== 'store/session-burned') throw error;
+      // The server's half went with a restart. Both halves are spent; sign as if there had been none.
+      const again = await openSessionChannel(device, (device.rng ?? systemRng)(32));
+      return makeSignature(device, share, start, { channel: again, start });
+    }
+  }
   const others = quorum.filter((party) => coSigners.parties.includes(party));
-  const gathered = await gatherGroup(device, session, start, others, coSigners.prompts.announce);
+  const gathered = await gatherGroup(device, { session, start, others }, coSigners.prompts.announce);
   await coSigners.prompts.compare(gathered);
   return makeSignature(device, share, start, gathered);
 };
@@ -93,15 +112,21 @@ const makeSignature = async (
   share: KeyShare,
   { quorum, request, keyId, epoch }: SignStart,
   session: Pick<SessionPlan<Uint8Array>, 'channel' | 'start' | 'peers' | 'early'>,
+  presignature?: Presignature,
 ): Promise<SignOutcome> => {
   const { group } = share;
-  const machine = protocolFor(group.scheme).startSign({
-    share,
-    session: session.channel.session,
-    quorum,
-    request,
-    ...(device.rng === undefined ? {} : { rng: device.rng }),
-  });
+  const protocol = protocolFor(group.scheme);
+  const { presigning } = protocol;
+  const machine =
+    presignature === undefined || presigning === undefined
+      ? protocol.startSign({
+          share,
+          session: session.channel.session,
+          quorum,
+          request,
+          ...(device.rng === undefined ? {} : { rng: device.rng }),
+        })
+      : presigning.startSign({ presignature, share, request });
   const of = machine.status === 'running' ? machine.rounds : 1;
   const signature = await runSession(device, {
     ...session,

@@ -24,6 +24,11 @@ export const shareFileVault = ({ place, recipient, openingKey, signer, now }: Va
   },
   promote: (keyId, epoch) => place.promote({ keyId, epoch }),
   discard: (keyId, epoch) => place.discard({ keyId, epoch }),
+  retire: async (keyId, epoch) => {
+    for (const entry of await place.list())
+      if (entry.keyId === keyId && entry.epoch < epoch && entry.state === 'current')
+        await place.remove(entry);
+  },
   open: async (keyId) => {
     const newest = newestOf(await place.list(), keyId);
     const copy = newest === undefined ? null : await place.get(newest);

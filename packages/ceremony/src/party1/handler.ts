@@ -12,6 +12,7 @@ import { liveSessions, type LiveSessions } from './live.ts';
 import { takeLiveStep } from './member.ts';
 import { openSession } from './open.ts';
 import type { Caller, Party1, SessionRow } from './ports.ts';
+import { presignatureStore, type PresignatureStore } from './presign.ts';
 
 /** Party 1 as the transport sees it. */
 export interface Party1Handler {
@@ -32,10 +33,12 @@ export interface StepContext {
   readonly caller: Caller;
   readonly request: StepRequest;
   readonly requestHash: Uint8Array;
+  readonly presignatures: PresignatureStore;
 }
 
 export const party1Handler = (party1: Party1): Party1Handler => {
   const sessions = liveSessions(party1.now);
+  const presignatures = presignatureStore();
   return {
     step: async (caller, session, step, bytes) => {
       const request = decodeStepRequest(bytes);
@@ -44,7 +47,7 @@ export const party1Handler = (party1: Party1): Party1Handler => {
           'wire/malformed',
           'The request names another session or step than its address.',
         );
-      return takeStep({ party1, caller, request, requestHash: sha256(bytes) }, sessions);
+      return takeStep({ party1, caller, request, requestHash: sha256(bytes), presignatures }, sessions);
     },
     resolve: async (caller, session) =>
       sessions.exclusively(caller.tenant, session, async () => {

@@ -2,7 +2,8 @@ import { KeepsetError } from '@keepset/bytes';
 import { protocolFor, type KeyShare } from '@keepset/threshold';
 import type { KeygenStart } from '@keepset/wire';
 import { planKeygen } from '../plan.ts';
-import { answerAgain, type StepContext } from './handler.ts';
+import { commitChange } from './commit.ts';
+import type { StepContext } from './handler.ts';
 import type { Commit, Opened } from './open.ts';
 
 /** Opens a key generation. Party 1 plans from the policy itself, not from what the device says follows from it. */
@@ -31,20 +32,8 @@ export const openKeygen = ({ party1, request }: StepContext, start: KeygenStart)
 const commitKeygen =
   (share: KeyShare): Commit =>
   async (context, answer) => {
-    const { party1, caller, request, requestHash } = context;
+    const { party1, caller } = context;
     const { keyId, epoch } = share.group;
-    const written = await party1.store.commitKey(
-      {
-        caller,
-        session: request.session,
-        step: request.step,
-        requestHash,
-        act: { kind: 'keygen', ...caller, session: request.session, keyId, epoch },
-        ...(request.head === undefined ? {} : { head: request.head }),
-      },
-      { group: share.group, sealedShare: await party1.sealer.seal(caller.tenant, share) },
-      answer,
-    );
-    share.secret.wipe();
-    return written.written ? written.value : answerAgain(written.row, context);
+    const key = { group: share.group, sealedShare: await party1.sealer.seal(caller.tenant, share) };
+    return commitChange(context, { kind: 'keygen', keyId, epoch }, { kind: 'create', key }, answer);
   };

@@ -2,6 +2,7 @@ import { KeepsetError, toHex } from '@keepset/bytes';
 import type { ProtocolMessage, Step } from '@keepset/threshold';
 import type { RelayedBlob } from '@keepset/wire';
 import type { Commit } from './open.ts';
+import type { KeyReference } from './rules.ts';
 
 /** A device in a session, as Party 1 keeps track of it. */
 export interface LiveMember {
@@ -21,6 +22,8 @@ export interface LiveMember {
 
 /** A session in progress. It lives in memory only: a restart makes it void. */
 export interface LiveSession {
+  /** The key it uses; none yet for a key generation. */
+  readonly about: KeyReference | undefined;
   readonly members: ReadonlyMap<string, LiveMember>;
   /** The protocol as it stands. */
   state: Step<unknown>;

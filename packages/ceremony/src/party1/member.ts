@@ -37,6 +37,7 @@ export const takeLiveStep = async (
       relayBlobs(context, live, member);
       member.answer = await runProtocol(context, live, member);
     } catch (error) {
+      await banCheats(context, live, error);
       // Whatever went wrong, this state is spent: a step that fails leaves nothing that could still commit.
       sessions.drop(caller.tenant, request.session);
       throw error;
@@ -52,6 +53,17 @@ export const takeLiveStep = async (
   member.answer ??= await answerTo(context, live, member);
   if (live.committed) endFor(context, sessions, live);
   return { answer: member.answer };
+};
+
+/** A failed consistency check is terminal for the pair: noted durably before anything is answered. */
+const banCheats = async (
+  { party1, caller }: StepContext,
+  live: LiveSession,
+  error: unknown,
+): Promise<void> => {
+  if (!(error instanceof KeepsetError) || error.code !== 'abort/banned' || live.about === undefined) return;
+  const { keyId, epoch } = live.about;
+  for (const party of error.culprits) await party1.store.ban(caller.tenant, keyId, epoch, party);
 };
 
 const memberOf = ({ caller, request }: StepContext, live: LiveSession): LiveMember => {

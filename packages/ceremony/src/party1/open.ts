@@ -3,7 +3,9 @@ import type { Step } from '@keepset/threshold';
 import type { LogEvidence, SessionStart } from '@keepset/wire';
 import type { StepContext } from './handler.ts';
 import { openKeygen } from './keygen.ts';
+import { openRefresh, openRepair, openReshare } from './life.ts';
 import type { LiveMember, LiveSession } from './live.ts';
+import { openPresign } from './presign.ts';
 import { openSign } from './sign.ts';
 
 /**
@@ -37,19 +39,31 @@ export const openSession = async (
 ): Promise<LiveSession | { readonly answer: Uint8Array }> => {
   switch (start.kind) {
     case 'keygen':
-      return toLive(openKeygen(context, start));
+      return toLive(start, openKeygen(context, start));
     case 'sign':
-      return toLive(await openSign(context, start));
+      return toLive(start, await openSign(context, start));
+    case 'presign':
+      return toLive(start, await openPresign(context, start));
+    case 'refresh':
+      return toLive(start, await openRefresh(context, start));
+    case 'reshare':
+      return toLive(start, await openReshare(context, start));
+    case 'repair':
+      return toLive(start, await openRepair(context, start));
     default:
-      throw new KeepsetError('wire/malformed', 'Unknown kind of session.');
+      throw new KeepsetError('bug/invariant', 'A kind of session that the wire knows and Party 1 does not.');
   }
 };
 
-const toLive = <R>(opening: Opening<R>): LiveSession | { readonly answer: Uint8Array } => {
+const toLive = <R>(
+  start: SessionStart,
+  opening: Opening<R>,
+): LiveSession | { readonly answer: Uint8Array } => {
   if ('answer' in opening) return opening;
   const { machine, devices } = opening;
   const { promise: woken, resolve: wake } = Promise.withResolvers<void>();
   return {
+    about: 'keyId' in start ? { keyId: start.keyId, epoch: start.epoch } : undefined,
     members: new Map(devices.map((party) => [party, newMember(party, machine)])),
     state: machine,
     // A session's states are all of its own kind: what `state` holds is what `conclude` takes.

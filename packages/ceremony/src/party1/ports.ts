@@ -37,8 +37,14 @@ export interface KeyRow {
   readonly createdAt: number;
 }
 
-/** A new key. */
+/** A key to be kept. */
 export type KeyWrite = Omit<KeyRow, 'state' | 'createdAt'>;
+
+/** What a session does to a key. `replace` takes the key from `epoch` to what `key` says. */
+export type KeyChange =
+  | { readonly kind: 'create'; readonly key: KeyWrite }
+  | { readonly kind: 'replace'; readonly epoch: number; readonly key: KeyWrite }
+  | { readonly kind: 'keep' };
 
 /** What a durable step of a session writes besides its result. */
 export interface SessionWrite {
@@ -64,13 +70,18 @@ export interface Party1Store {
   voidSession(tenant: string, session: Uint8Array): Promise<SessionRow>;
   findKey(tenant: string, keyId: string): Promise<KeyRow | undefined>;
   listKeys(tenant: string): Promise<readonly KeyRow[]>;
+  /** Notes durably that a party cheated in a session about this key at this epoch. */
+  ban(tenant: string, keyId: string, epoch: number, party: string): Promise<void>;
+  /** Parties banned at this epoch of the key. */
+  banned(tenant: string, keyId: string, epoch: number): Promise<readonly string[]>;
   /**
-   * In one transaction: ends the session as committed, keeps the key, appends to the log, and keeps the answer
+   * In one transaction: ends the session as committed, changes the key, appends to the log, and keeps the answer
    * that `answer` makes of the log's evidence.
+   * @throws KeepsetError `abort/wrong-epoch` when the key to be changed is not at the epoch it must be at.
    */
-  commitKey(
+  commit(
     write: SessionWrite,
-    key: KeyWrite,
+    change: KeyChange,
     answer: (evidence: LogEvidence) => Uint8Array,
   ): Promise<Written<Uint8Array>>;
   /**

@@ -20,7 +20,8 @@ import {
   utf8ToBytes,
   type Schema,
 } from '@keepset/bytes';
-import { partyName, sessionStart, type SessionStart } from '../messages/protocol.ts';
+import { groupFields, groupSchema, type GroupKey } from '@keepset/threshold';
+import { partyName, sessionStart, withoutUndefined, type SessionStart } from '../messages/protocol.ts';
 import { startFields } from '../messages/session.ts';
 import type { JoinCode } from './join-code.ts';
 
@@ -44,15 +45,21 @@ export interface Roster {
   readonly initiator: string;
   /** All devices, in policy order; the server is not among them. */
   readonly members: readonly Member[];
+  /** The key's public data, for members that hold no share of it yet: they take it on the initiator's word. */
+  readonly key?: GroupKey;
 }
 
 const member: Schema<Member> = v.strictObject({ party: partyName, key: bytesOfLength(32) });
 const helloSchema: Schema<Hello> = member;
-const rosterSchema: Schema<Roster> = v.strictObject({
-  start: sessionStart,
-  initiator: partyName,
-  members: v.pipe(v.array(member), v.minLength(2), v.maxLength(32)),
-});
+const rosterSchema: Schema<Roster> = v.pipe(
+  v.strictObject({
+    start: sessionStart,
+    initiator: partyName,
+    members: v.pipe(v.array(member), v.minLength(2), v.maxLength(32)),
+    key: v.optional(groupSchema),
+  }),
+  v.transform((value) => withoutUndefined(value) as Roster),
+);
 
 type Direction = 'hello' | 'roster';
 
@@ -89,8 +96,13 @@ export const sealHello = (code: JoinCode, hello: Hello): Uint8Array =>
 export const openHello = (code: JoinCode, sealed: Uint8Array): Hello =>
   decodeAs(helloSchema, open(code, 'hello', sealed), 'introduction');
 
-const rosterFields = ({ start, initiator, members }: Roster): Uint8Array =>
-  encodeCbor({ start: startFields(start), initiator, members: members.map((each) => ({ ...each })) });
+const rosterFields = ({ start, initiator, members, key }: Roster): Uint8Array =>
+  encodeCbor({
+    start: startFields(start),
+    initiator,
+    members: members.map((each) => ({ ...each })),
+    key: key === undefined ? undefined : groupFields(key),
+  });
 
 export const sealRoster = (code: JoinCode, roster: Roster): Uint8Array =>
   seal(code, 'roster', rosterFields(roster));

@@ -6,7 +6,15 @@ export {
   partyName,
   wireVersion,
 } from './protocol.ts';
-export type { KeygenStart, SessionStart, SignStart } from './protocol.ts';
+export type {
+  KeygenStart,
+  PresignStart,
+  RefreshStart,
+  RepairStart,
+  ReshareStart,
+  SessionStart,
+  SignStart,
+} from './protocol.ts';
 export {
   decodeSessionOutcome,
   decodeStepRequest,

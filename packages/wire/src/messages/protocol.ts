@@ -56,40 +56,112 @@ export interface SignStart {
   readonly epoch: number;
   readonly quorum: readonly string[];
   readonly request: SignRequest;
+  /** Id of the presignature to use, 32 bytes. */
+  readonly presignature?: Uint8Array;
+}
+
+/** Opens the two ECDSA rounds that run before a message is known. */
+export interface PresignStart {
+  readonly kind: 'presign';
+  readonly keyId: string;
+  readonly epoch: number;
+  readonly quorum: readonly string[];
+  readonly path: readonly number[];
+}
+
+/** Opens a refresh: new shares for the same parties. */
+export interface RefreshStart {
+  readonly kind: 'refresh';
+  readonly keyId: string;
+  readonly epoch: number;
+}
+
+/** Opens a reshare: the same key under a new policy. */
+export interface ReshareStart {
+  readonly kind: 'reshare';
+  readonly keyId: string;
+  readonly epoch: number;
+  /** Old parties that deal: a quorum, in the old policy's order. */
+  readonly dealers: readonly string[];
+  /** The new policy, canonical. */
+  readonly policy: string;
+}
+
+/** Opens a repair: a lost share again, from a quorum of helpers. */
+export interface RepairStart {
+  readonly kind: 'repair';
+  readonly keyId: string;
+  readonly epoch: number;
+  readonly helpers: readonly string[];
+  readonly target: string;
 }
 
 /** What a session is about; sent with its first step. */
-export type SessionStart = KeygenStart | SignStart;
+export type SessionStart = KeygenStart | SignStart | PresignStart | RefreshStart | ReshareStart | RepairStart;
+
+const epoch: Schema<number> = integerBetween(0, Number.MAX_SAFE_INTEGER);
+const policyText: Schema<string> = v.pipe(v.string(), v.minLength(1), v.maxLength(4096));
+const childPath: Schema<number[]> = v.pipe(v.array(integerBetween(0, 2 ** 31 - 1)), v.maxLength(32));
 
 const signRequest: Schema<SignRequest> = v.pipe(
   v.strictObject({
     message: bytesBetween(0, maxMessageBytes),
     digest: digestName,
     taproot: v.optional(v.strictObject({ merkleRoot: bytesBetween(0, 32) })),
+    path: v.optional(v.pipe(childPath, v.minLength(1))),
   }),
-  // `exactOptionalPropertyTypes`: an absent tweak is a missing property, never `undefined`.
-  v.transform(({ message, digest, taproot }) => ({
-    message,
-    digest,
-    ...(taproot === undefined ? {} : { taproot }),
-  })),
+  v.transform((value) => withoutUndefined(value) as SignRequest),
 );
 
-/** @see SessionStart */
-export const sessionStart: Schema<SessionStart> = v.variant('kind', [
-  v.strictObject({
-    kind: v.literal('keygen'),
-    scheme: schemeName,
-    policy: v.pipe(v.string(), v.minLength(1), v.maxLength(4096)),
-  }),
+const signStart: Schema<SignStart> = v.pipe(
   v.strictObject({
     kind: v.literal('sign'),
     keyId: keyIdText,
-    epoch: integerBetween(0, Number.MAX_SAFE_INTEGER),
+    epoch,
     quorum: partyList,
     request: signRequest,
+    presignature: v.optional(bytesOfLength(32)),
   }),
-]);
+  v.transform((value) => withoutUndefined(value) as SignStart),
+);
+
+const starts: Readonly<Record<SessionStart['kind'], Schema<SessionStart>>> = {
+  keygen: v.strictObject({ kind: v.literal('keygen'), scheme: schemeName, policy: policyText }),
+  sign: signStart,
+  presign: v.strictObject({
+    kind: v.literal('presign'),
+    keyId: keyIdText,
+    epoch,
+    quorum: partyList,
+    path: childPath,
+  }),
+  refresh: v.strictObject({ kind: v.literal('refresh'), keyId: keyIdText, epoch }),
+  reshare: v.strictObject({
+    kind: v.literal('reshare'),
+    keyId: keyIdText,
+    epoch,
+    dealers: partyList,
+    policy: policyText,
+  }),
+  repair: v.strictObject({
+    kind: v.literal('repair'),
+    keyId: keyIdText,
+    epoch,
+    helpers: partyList,
+    target: partyName,
+  }),
+};
+
+/** @see SessionStart */
+export const sessionStart: Schema<SessionStart> = v.lazy((value) => {
+  const kind = typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined;
+  const known = Object.entries(starts).find(([name]) => name === kind);
+  return known === undefined ? starts.keygen : known[1];
+});
+
+/** Drops `undefined` properties, for types that know only present or absent. */
+export const withoutUndefined = (value: object): object =>
+  Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined));
 
 /** Encodes a message of `type`, refusing one that no peer would accept. @throws KeepsetError `wire/too-large` */
 export const encodeMessage = (

@@ -9,6 +9,7 @@ import {
   partyName,
   protocolMessage,
   sessionStart,
+  withoutUndefined,
   type SessionStart,
 } from './protocol.ts';
 
@@ -102,12 +103,6 @@ const relay: Schema<RelayedBlob[]> = v.pipe(
   v.maxLength(64),
 );
 
-/** Drops `undefined` properties, for types that know only present or absent. */
-const present = <T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
-  Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
-
 const stepRequest: Schema<StepRequest> = v.pipe(
   v.strictObject({
     session: bytesOfLength(32),
@@ -118,7 +113,7 @@ const stepRequest: Schema<StepRequest> = v.pipe(
     relay: v.optional(relay),
     head: v.optional(logHead),
   }),
-  v.transform((value) => present(value) as StepRequest),
+  v.transform((value) => withoutUndefined(value) as StepRequest),
 );
 const stepResponse: Schema<StepResponse> = v.pipe(
   v.strictObject({
@@ -129,7 +124,7 @@ const stepResponse: Schema<StepResponse> = v.pipe(
     relay: v.optional(relay),
     evidence: v.optional(logEvidence),
   }),
-  v.transform((value) => present(value) as StepResponse),
+  v.transform((value) => withoutUndefined(value) as StepResponse),
 );
 const sessionOutcome: Schema<SessionOutcome> = v.pipe(
   v.strictObject({
@@ -137,13 +132,14 @@ const sessionOutcome: Schema<SessionOutcome> = v.pipe(
     state: v.picklist(['committed', 'void']),
     keyId: v.optional(v.string()),
   }),
-  v.transform((value) => present(value) as SessionOutcome),
+  v.transform((value) => withoutUndefined(value) as SessionOutcome),
 );
 
 const requestFields = (request: SignRequest): { readonly [key: string]: CborValue | undefined } => ({
   message: request.message,
   digest: request.digest,
   taproot: request.taproot === undefined ? undefined : { merkleRoot: request.taproot.merkleRoot },
+  path: request.path === undefined || request.path.length === 0 ? undefined : request.path,
 });
 
 /** A session's start as CBOR fields. */

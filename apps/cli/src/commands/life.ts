@@ -1,0 +1,97 @@
+import { KeepsetError } from '@keepset/bytes';
+import { runRefresh, runRepair, runReshare, type GroupKey } from '@keepset/ceremony';
+import type { Command, OptionValues } from '../command.ts';
+import { textOption } from '../command.ts';
+import { orSettle, withDevice } from '../home/device.ts';
+import { findKeyId } from '../home/keys.ts';
+import { passphraseOptions } from '../home/passphrase.ts';
+import { homeOptions } from '../home/paths.ts';
+import { groupPrompts } from '../terminal/group.ts';
+
+const keyOption = {
+  key: { type: 'string', value: 'KEY', help: 'Key id or its beginning (default: the only key)' },
+} as const;
+
+const withOption = {
+  with: {
+    type: 'string',
+    value: 'PARTY,…',
+    help: 'Other devices that hold a share and help, where the policy needs them',
+  },
+} as const;
+
+const helpersOf = (options: OptionValues): readonly string[] =>
+  (textOption(options, 'with') ?? '').split(',').filter((party) => party !== '');
+
+/** What to say after a key's shares have changed. */
+export const describeChange = (
+  what: string,
+  { keyId, epoch, policy }: GroupKey,
+): [data: Readonly<Record<string, unknown>>, lines: readonly string[]] => [
+  { keyId, epoch, policy },
+  [
+    `${what}: key ${keyId} is at epoch ${epoch}, under ${policy}.`,
+    'Its public key is the same. Copies of older epochs are worth nothing now.',
+  ],
+];
+
+export const refresh: Command = {
+  name: 'refresh',
+  summary: 'Give all parties new shares of the same key; old copies become worthless',
+  usage: '[--key KEY]',
+  positionals: [0, 0],
+  options: { ...keyOption, ...passphraseOptions, ...homeOptions },
+  examples: ['keepset refresh', 'keepset refresh --key 4osh'],
+  run: ({ options, terminal }) =>
+    withDevice(options, terminal, async ({ device }) => {
+      const keyId = await findKeyId(device.vault, textOption(options, 'key'));
+      const group = await orSettle(device, terminal, () => runRefresh(device, keyId, groupPrompts(terminal)));
+      terminal.result(...describeChange('Refreshed', group));
+    }),
+};
+
+export const reshare: Command = {
+  name: 'reshare',
+  summary: 'Put the same key under another policy: add or remove parties, change the threshold',
+  usage: 'POLICY [--key KEY] [--with PARTY,…]',
+  positionals: [1, 1],
+  options: { ...keyOption, ...withOption, ...passphraseOptions, ...homeOptions },
+  examples: [
+    "keepset reshare 'thresh(2,server,phone,laptop)'",
+    "keepset reshare 'and(server,phone)' --key 4osh",
+  ],
+  run: ({ positionals, options, terminal }) =>
+    withDevice(options, terminal, async ({ device }) => {
+      const keyId = await findKeyId(device.vault, textOption(options, 'key'));
+      const group = await orSettle(device, terminal, () =>
+        runReshare(device, keyId, positionals[0] ?? '', groupPrompts(terminal), helpersOf(options)),
+      );
+      terminal.result(...describeChange('Reshared', group));
+    }),
+};
+
+export const repair: Command = {
+  name: 'repair',
+  summary: 'Give a party that lost its share the share again, without assembling the key',
+  usage: 'PARTY [--key KEY] [--with PARTY,…]',
+  positionals: [1, 1],
+  options: { ...keyOption, ...withOption, ...passphraseOptions, ...homeOptions },
+  examples: ['keepset repair laptop                    # then `keepset join CODE` on the new laptop'],
+  run: ({ positionals, options, terminal }) =>
+    withDevice(options, terminal, async ({ device }) => {
+      const target = positionals[0] ?? '';
+      if (target === device.party || target === device.serverParty)
+        throw new KeepsetError(
+          'input/unsupported',
+          'Run this on a device that still has its share, for another device.',
+        );
+      const keyId = await findKeyId(device.vault, textOption(options, 'key'));
+      const group = await runRepair(device, keyId, target, groupPrompts(terminal), helpersOf(options));
+      terminal.result({ keyId, target, epoch: group.epoch }, [
+        `Repaired: ${target} holds its share of key ${keyId} again.`,
+        group.scheme.startsWith('ecdsa')
+          ? 'Run `keepset refresh` now: until then it cannot sign, and a lost device still could.'
+          : 'If the lost device may be in other hands, run `keepset refresh` now.',
+      ]);
+    }),
+};

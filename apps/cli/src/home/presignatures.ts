@@ -1,0 +1,49 @@
+import { join } from 'node:path';
+import { toHex } from '@keepset/bytes';
+import {
+  decodePresignature,
+  encodePresignature,
+  type PresignatureShelf,
+  type PresignatureUse,
+} from '@keepset/ceremony';
+import { openAge, sealAge, type OpeningKey } from '@keepset/wire';
+import { listIfThere, readIfThere, removeDurably, writeDurably } from './files.ts';
+
+const namePattern = /^([a-z2-7]{26})\.(\d+)\.[0-9a-f]{64}\.age$/;
+
+/** Presignatures as one sealed file each. A file is gone for good before its content is used. */
+export const filePresignatures = (
+  folder: string,
+  recipient: string,
+  openingKey: OpeningKey,
+): PresignatureShelf => ({
+  put: async (presignature) => {
+    const plain = encodePresignature(presignature);
+    const sealed = await sealAge(plain.reveal(), [recipient]);
+    plain.wipe();
+    presignature.secret.wipe();
+    const name = `${presignature.keyId}.${presignature.epoch}.${toHex(presignature.id)}.age`;
+    await writeDurably(join(folder, name), sealed);
+  },
+  take: async (use) => {
+    for (const name of await listIfThere(folder)) {
+      const [, keyId, epoch] = namePattern.exec(name) ?? [];
+      if (keyId !== use.keyId) continue;
+      const path = join(folder, name);
+      const sealed = Number(epoch) === use.epoch ? await readIfThere(path) : undefined;
+      const presignature =
+        sealed === undefined ? undefined : decodePresignature(await openAge(sealed, [openingKey]));
+      if (presignature !== undefined && !fits(presignature, use)) {
+        presignature.secret.wipe();
+        continue;
+      }
+      // Those of another epoch are worth nothing and go too.
+      await removeDurably(path);
+      if (presignature !== undefined) return presignature;
+    }
+    return undefined;
+  },
+});
+
+const fits = (presignature: Pick<PresignatureUse, 'quorum' | 'path'>, use: PresignatureUse): boolean =>
+  presignature.quorum.join() === use.quorum.join() && presignature.path.join() === use.path.join();

@@ -1,0 +1,219 @@
+/**
+ * The device's side of refresh, reshare and repair. Each ends like a key generation: the new share is held pending
+ * before it is confirmed, and takes the place of the old one once the server has committed.
+ */
+import { KeepsetError } from '@keepset/bytes';
+import { protocolFor, systemRng, type GroupKey, type KeyShare, type Rng } from '@keepset/threshold';
+import type { RefreshStart, RepairStart, ReshareStart, SessionStart } from '@keepset/wire';
+import { planKeygen } from '../plan.ts';
+import { openSessionChannel } from './channel.ts';
+import { gatherGroup, type Group } from './group.ts';
+import { holdPending, keepShare, type GroupPrompts } from './keygen.ts';
+import type { DeviceParty } from './ports.ts';
+import { runSession, type SessionPlan } from './session.ts';
+
+/** How a session reaches this device: alone with the server, or together with others. */
+type Meeting = Pick<SessionPlan<never>, 'channel' | 'start' | 'peers' | 'early'>;
+
+/** New shares for all parties of a key; the old ones are worth nothing afterwards. All devices take part. */
+export const runRefresh = async (
+  device: DeviceParty,
+  keyId: string,
+  prompts?: GroupPrompts,
+): Promise<GroupKey> => {
+  const share = await device.vault.open(keyId);
+  const { group } = share;
+  const start: RefreshStart = { kind: 'refresh', keyId, epoch: group.epoch };
+  return refreshWith(device, share, await meet(device, start, group.parties, group, prompts));
+};
+
+/** The same key under a new policy, dealt by the server and this device. Every device of the new policy takes part. */
+export const runReshare = async (
+  device: DeviceParty,
+  keyId: string,
+  policyText: string,
+  prompts?: GroupPrompts,
+  coDealers: readonly string[] = [],
+): Promise<GroupKey> => {
+  const share = await device.vault.open(keyId);
+  const { group } = share;
+  const next = planKeygen(policyText, device.serverParty);
+  const present = [device.party, device.serverParty, ...coDealers];
+  const dealers = group.parties.filter((party) => present.includes(party));
+  if (dealers.length < group.threshold)
+    throw new KeepsetError(
+      'policy/unsatisfied',
+      `${dealers.join(' and ')} are not enough for ${group.policy}.`,
+      {
+        hint: 'Name other devices that hold a share with --with.',
+      },
+    );
+  const start: ReshareStart = { kind: 'reshare', keyId, epoch: group.epoch, dealers, policy: next.policy };
+  const everyone = [...new Set([...dealers, ...next.parties])];
+  return reshareWith(device, { group, share }, start, await meet(device, start, everyone, group, prompts));
+};
+
+/** Gives a party that lost its share the same share again; this device and the server help. */
+export const runRepair = async (
+  device: DeviceParty,
+  keyId: string,
+  target: string,
+  prompts: GroupPrompts,
+  coHelpers: readonly string[] = [],
+): Promise<GroupKey> => {
+  const share = await device.vault.open(keyId);
+  const { group } = share;
+  const present = [device.party, device.serverParty, ...coHelpers];
+  const helpers = group.parties.filter((party) => present.includes(party) && party !== target);
+  if (helpers.length < group.threshold)
+    throw new KeepsetError(
+      'policy/unsatisfied',
+      `${helpers.join(' and ')} are not enough to repair under ${group.policy}.`,
+    );
+  const start: RepairStart = { kind: 'repair', keyId, epoch: group.epoch, helpers, target };
+  return repairWith(
+    device,
+    { group, share },
+    start,
+    await meet(device, start, [...helpers, target], group, prompts),
+  );
+};
+
+/** Takes part in a refresh, reshare or repair that another device started. */
+export const joinLife = async (device: DeviceParty, joined: Group): Promise<GroupKey> => {
+  const { start, key } = joined.roster;
+  if (start.kind !== 'refresh' && start.kind !== 'reshare' && start.kind !== 'repair')
+    throw new KeepsetError('input/invalid-argument', 'This session is about something else.');
+  const share = await ownShare(device, start.keyId);
+  if (start.kind === 'refresh') {
+    if (share === undefined)
+      throw new KeepsetError('input/unknown-key', `This device holds no share of ${start.keyId}.`);
+    return refreshWith(device, share, joined);
+  }
+  // Whoever holds a share believes that; whoever holds none believes the device that invited it.
+  const group = share?.group ?? key;
+  if (group === undefined || group.keyId !== start.keyId || group.epoch !== start.epoch)
+    throw new KeepsetError(
+      'abort/wrong-epoch',
+      'The session is about another key or epoch than this device knows.',
+    );
+  const about = { group, ...(share === undefined ? {} : { share }) };
+  return start.kind === 'reshare'
+    ? reshareWith(device, about, start, joined)
+    : repairWith(device, about, start, joined);
+};
+
+const ownShare = async (device: DeviceParty, keyId: string): Promise<KeyShare | undefined> =>
+  (await device.vault.list()).includes(keyId) ? device.vault.open(keyId) : undefined;
+
+/** Opens a session with the server, and with every other device among `parties`. */
+const meet = async (
+  device: DeviceParty,
+  start: SessionStart,
+  parties: readonly string[],
+  key: GroupKey,
+  prompts: GroupPrompts | undefined,
+): Promise<Meeting> => {
+  const session = (device.rng ?? systemRng)(32);
+  const others = parties.filter((party) => party !== device.party && party !== device.serverParty);
+  if (others.length === 0) return { channel: await openSessionChannel(device, session), start };
+  if (prompts === undefined)
+    throw new KeepsetError(
+      'policy/unsupported',
+      `${others.join(' and ')} must take part too, and cannot be asked here.`,
+    );
+  const group = await gatherGroup(device, { session, start, others, key }, prompts.announce);
+  await prompts.compare(group);
+  return group;
+};
+
+const runOf = (device: DeviceParty, { channel }: Meeting): { session: Uint8Array; rng?: Rng } => ({
+  session: channel.session,
+  ...(device.rng === undefined ? {} : { rng: device.rng }),
+});
+
+const progressOf =
+  (device: DeviceParty, what: string, of: number): ((round: number) => void) =>
+  (round) =>
+    device.onProgress?.({ step: round, of, text: `${what}, round ${round}` });
+
+const refreshWith = async (device: DeviceParty, share: KeyShare, meeting: Meeting): Promise<GroupKey> => {
+  const machine = protocolFor(share.group.scheme).startRefresh({ share, ...runOf(device, meeting) });
+  const { session } = meeting.channel;
+  const fresh = await runSession<KeyShare>(device, {
+    ...meeting,
+    machine,
+    onPending: (pending) => holdPending(device, { session, kind: 'refresh' }, pending),
+    act: ({ group }) => ({ kind: 'refresh', keyId: group.keyId, epoch: group.epoch }),
+    onRound: progressOf(device, 'Refreshing', machine.status === 'running' ? machine.rounds : 1),
+  });
+  share.secret.wipe();
+  await keepShare(device, session, fresh);
+  return fresh.group;
+};
+
+interface About {
+  readonly group: GroupKey;
+  readonly share?: KeyShare;
+}
+
+const reshareWith = async (
+  device: DeviceParty,
+  { group, share }: About,
+  { dealers, policy }: ReshareStart,
+  meeting: Meeting,
+): Promise<GroupKey> => {
+  const isDealer = dealers.includes(device.party);
+  const machine = protocolFor(group.scheme).startReshare({
+    group,
+    dealers,
+    next: planKeygen(policy, device.serverParty),
+    me: device.party,
+    ...(isDealer && share !== undefined ? { share } : {}),
+    ...runOf(device, meeting),
+  });
+  const { session } = meeting.channel;
+  const outcome = await runSession(device, {
+    ...meeting,
+    machine,
+    onPending: async (pending) => {
+      if (pending.share !== undefined) await holdPending(device, { session, kind: 'reshare' }, pending.share);
+    },
+    act: (result) => ({ kind: 'reshare', keyId: group.keyId, epoch: result.group.epoch }),
+    onRound: progressOf(device, 'Resharing', machine.status === 'running' ? machine.rounds : 1),
+  });
+  share?.secret.wipe();
+  if (outcome.share === undefined) await device.vault.retire(group.keyId, outcome.group.epoch);
+  else await keepShare(device, session, outcome.share);
+  return outcome.group;
+};
+
+const repairWith = async (
+  device: DeviceParty,
+  { group, share }: About,
+  { helpers, target }: RepairStart,
+  meeting: Meeting,
+): Promise<GroupKey> => {
+  const isTarget = target === device.party;
+  const machine = protocolFor(group.scheme).startRepair({
+    group,
+    helpers,
+    target,
+    me: device.party,
+    ...(isTarget || share === undefined ? {} : { share }),
+    ...runOf(device, meeting),
+  });
+  const { session } = meeting.channel;
+  const repaired = await runSession<KeyShare>(device, {
+    ...meeting,
+    machine,
+    ...(isTarget
+      ? { onPending: (pending: KeyShare) => holdPending(device, { session, kind: 'repair' }, pending) }
+      : {}),
+    act: () => ({ kind: 'repair', keyId: group.keyId, epoch: group.epoch }),
+    onRound: progressOf(device, 'Repairing', machine.status === 'running' ? machine.rounds : 1),
+  });
+  if (isTarget) await keepShare(device, session, repaired);
+  else share?.secret.wipe();
+  return group;
+};

@@ -1,0 +1,35 @@
+import type { LogEvidence } from '@keepset/wire';
+import type { LoggedAct } from '../act.ts';
+import { answerAgain, type StepContext } from './handler.ts';
+import type { KeyChange, SessionWrite } from './ports.ts';
+
+/** What an act is about, apart from who asked for it and in which session. */
+export type ActSubject = Omit<LoggedAct, 'tenant' | 'device' | 'session'>;
+
+/** The durable side of a step that ends a session, or that spends it. */
+export const sessionWrite = (
+  { caller, request, requestHash }: StepContext,
+  subject: ActSubject,
+): SessionWrite => {
+  const { session, step, head } = request;
+  const { tenant, device } = caller;
+  return {
+    caller,
+    session,
+    step,
+    requestHash,
+    act: { ...subject, tenant, device, session },
+    ...(head === undefined ? {} : { head }),
+  };
+};
+
+/** Ends a session with a change to a key. @returns the bytes of the answer. */
+export const commitChange = async (
+  context: StepContext,
+  subject: ActSubject,
+  change: KeyChange,
+  answer: (evidence: LogEvidence) => Uint8Array,
+): Promise<Uint8Array> => {
+  const written = await context.party1.store.commit(sessionWrite(context, subject), change, answer);
+  return written.written ? written.value : answerAgain(written.row, context);
+};

@@ -1,0 +1,104 @@
+/** Party 1's side of refresh, reshare and repair: one key's share is opened, and replaced or left as it is. */
+import { KeepsetError } from '@keepset/bytes';
+import { protocolFor, type KeyShare, type Reshared } from '@keepset/threshold';
+import type { RefreshStart, RepairStart, ReshareStart } from '@keepset/wire';
+import { planKeygen } from '../plan.ts';
+import { commitChange, type ActSubject } from './commit.ts';
+import type { StepContext } from './handler.ts';
+import type { Commit, Opened } from './open.ts';
+import { openKey } from './rules.ts';
+
+/** New shares for the same parties. */
+export const openRefresh = async (context: StepContext, start: RefreshStart): Promise<Opened<KeyShare>> => {
+  const share = await openKey(context, start);
+  const { group } = share;
+  return {
+    machine: protocolFor(group.scheme).startRefresh({ share, ...runOf(context) }),
+    devices: devicesOf(context, group.parties),
+    conclude: (state) => (state.status === 'done' ? replaceShare('refresh', share, state.result) : undefined),
+    abandon: () => share.secret.wipe(),
+  };
+};
+
+/** The same key under a new policy, in which Party 1 still has a part. */
+export const openReshare = async (context: StepContext, start: ReshareStart): Promise<Opened<Reshared>> => {
+  const { party1 } = context;
+  const next = planKeygen(start.policy, party1.party);
+  if (next.policy !== start.policy)
+    throw new KeepsetError('policy/unsupported', `Send the policy in canonical form: ${next.policy}.`);
+  const share = await openKey(context, start);
+  const { group } = share;
+  const isDealer = start.dealers.includes(party1.party);
+  const machine = protocolFor(group.scheme).startReshare({
+    group,
+    dealers: start.dealers,
+    next,
+    me: party1.party,
+    ...(isDealer ? { share } : {}),
+    ...runOf(context),
+  });
+  return {
+    machine,
+    devices: devicesOf(context, [...new Set([...start.dealers, ...next.parties])]),
+    conclude: (state) =>
+      state.status === 'done' && state.result.share !== undefined
+        ? replaceShare('reshare', share, state.result.share)
+        : undefined,
+    abandon: () => share.secret.wipe(),
+  };
+};
+
+/** Party 1 helps a party to its lost share; its own stays as it is. */
+export const openRepair = async (context: StepContext, start: RepairStart): Promise<Opened<KeyShare>> => {
+  const { party1 } = context;
+  if (!start.helpers.includes(party1.party))
+    throw new KeepsetError('policy/unsupported', `${party1.party} must be among the helpers.`);
+  const share = await openKey(context, start);
+  const { group } = share;
+  const subject: ActSubject = { kind: 'repair', keyId: group.keyId, epoch: group.epoch };
+  return {
+    machine: protocolFor(group.scheme).startRepair({
+      group,
+      helpers: start.helpers,
+      target: start.target,
+      me: party1.party,
+      share,
+      ...runOf(context),
+    }),
+    devices: devicesOf(context, [...start.helpers, start.target]),
+    conclude: (state) =>
+      state.status === 'done'
+        ? (last, answer) => commitChange(last, subject, { kind: 'keep' }, answer)
+        : undefined,
+    abandon: () => share.secret.wipe(),
+  };
+};
+
+const runOf = ({
+  party1,
+  request,
+}: StepContext): { session: Uint8Array; rng?: NonNullable<typeof party1.rng> } => ({
+  session: request.session,
+  ...(party1.rng === undefined ? {} : { rng: party1.rng }),
+});
+
+const devicesOf = ({ party1 }: StepContext, parties: readonly string[]): readonly string[] =>
+  parties.filter((party) => party !== party1.party);
+
+/** In one transaction the new share takes the place of the old one, if the key is still at the old epoch. */
+const replaceShare =
+  (kind: 'refresh' | 'reshare', old: KeyShare, share: KeyShare): Commit =>
+  async (context, answer) => {
+    const { party1, caller } = context;
+    const { keyId, epoch } = share.group;
+    const key = { group: share.group, sealedShare: await party1.sealer.seal(caller.tenant, share) };
+    const bytes = await commitChange(
+      context,
+      { kind, keyId, epoch },
+      { kind: 'replace', epoch: old.group.epoch, key },
+      answer,
+    );
+    share.secret.wipe();
+    old.secret.wipe();
+    return bytes;
+  };
