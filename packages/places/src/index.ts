@@ -16,3 +16,4 @@ export { memoryPlace, type MemoryPlace } from './memory/place.ts';
 export { scryptInThreadPool } from './scrypt.ts';
 export * from './usb/index.ts';
 export * from './kit/index.ts';
+export * from './finder-backup/index.ts';

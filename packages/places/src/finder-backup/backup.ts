@@ -1,0 +1,237 @@
+/**
+ * Reading share files out of an iTunes or Finder backup folder. Nothing in the folder is altered.
+ * Known from public descriptions of the format, which Apple does not document.
+ */
+import { createDecipheriv } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { KeepsetError } from '@keepset/bytes';
+import { maxShareFileBytes } from '@keepset/wire';
+import { looksLikeAge } from '../copy.ts';
+import { nodeFileSystem } from '../fs/node.ts';
+import type { FileSystem } from '../fs/port.ts';
+import { parseKeyBag, unlockKeyBag, unwrapKey, type ClassKeys, type OnProgress } from './keybag.ts';
+import { dataOf, dereference, isDict, parsePlist, type PlistDict } from './plist.ts';
+
+/** What may be set on opening. */
+export interface BackupOptions {
+  readonly files?: FileSystem;
+  /** Of the password derivation. */
+  readonly onProgress?: OnProgress;
+}
+
+/** A share file found in a backup. */
+export interface BackupShare {
+  /** Such as `AppDomain-org.example.keepset`. */
+  readonly domain: string;
+  /** Path inside the domain. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+/** A backup and its share files. */
+export interface BackupContent {
+  /** False: the files lie in clear, and the backup does not count as a place. */
+  readonly encrypted: boolean;
+  readonly shares: readonly BackupShare[];
+  /** Files that look like a share by name but could not be read: path and reason. */
+  readonly unreadable: readonly {
+    readonly domain: string;
+    readonly path: string;
+    readonly error: KeepsetError;
+  }[];
+}
+
+const maxPlistBytes = 64 << 20;
+const maxDatabaseBytes = 1 << 30;
+
+/**
+ * Finds and decrypts every share file (`*.age`) of any app in the backup.
+ * @param folder the folder that holds `Manifest.plist`.
+ * @param password undefined for a backup without encryption.
+ * @throws KeepsetError `place/not-found` (no backup here), `place/locked` (a password is needed),
+ * `input/wrong-passphrase`, `place/damaged`, `input/unsupported` (older than iOS 10), `place/unreachable`.
+ */
+export const readFinderBackup = async (
+  folder: string,
+  password: string | undefined,
+  options: BackupOptions = {},
+): Promise<BackupContent> => {
+  const files = options.files ?? nodeFileSystem;
+  const manifest = await readManifest(files, folder);
+  const encrypted = manifest['IsEncrypted'] === true;
+  const keys = encrypted ? await unlock(manifest, password, options.onProgress) : undefined;
+  const database = await readDatabase(files, folder, manifest, keys);
+  try {
+    return { encrypted, ...(await readShares(files, folder, database, keys)) };
+  } finally {
+    for (const key of keys?.values() ?? []) key.fill(0);
+    database.fill(0);
+  }
+};
+
+const readManifest = async (files: FileSystem, folder: string): Promise<PlistDict> => {
+  try {
+    return parsePlist(await files.read(join(folder, 'Manifest.plist'), maxPlistBytes), 'Manifest.plist');
+  } catch (error) {
+    if (error instanceof KeepsetError && error.code === 'place/not-found')
+      throw new KeepsetError(
+        'place/not-found',
+        'There is no Manifest.plist here: this is no backup folder.',
+        {
+          hint: 'On a Mac, backups lie in ~/Library/Application Support/MobileSync/Backup, one folder for each device.',
+        },
+      );
+    throw error;
+  }
+};
+
+const unlock = (
+  manifest: PlistDict,
+  password: string | undefined,
+  onProgress: OnProgress | undefined,
+): Promise<ClassKeys> => {
+  if (password === undefined)
+    throw new KeepsetError('place/locked', 'The backup is encrypted.', {
+      hint: 'Its password was set in Finder or iTunes.',
+    });
+  const bag = dataOf(manifest['BackupKeyBag']);
+  if (bag === undefined) throw new KeepsetError('place/damaged', 'Manifest.plist has no key bag.');
+  return unlockKeyBag(parseKeyBag(bag), password, onProgress);
+};
+
+/** Manifest.db in clear. Since iOS 10.2 it is encrypted under the manifest key. */
+const readDatabase = async (
+  files: FileSystem,
+  folder: string,
+  manifest: PlistDict,
+  keys: ClassKeys | undefined,
+): Promise<Uint8Array> => {
+  const bytes = await files.read(join(folder, 'Manifest.db'), maxDatabaseBytes).catch((error: unknown) => {
+    if (error instanceof KeepsetError && error.code === 'place/not-found')
+      throw new KeepsetError('input/unsupported', 'The backup has no Manifest.db: it is older than iOS 10.');
+    throw error;
+  });
+  const wrapped = dataOf(manifest['ManifestKey']);
+  if (keys === undefined || wrapped === undefined) return bytes;
+  return decrypt(bytes, fileKeyOf(keys, wrapped), bytes.length);
+};
+
+/** A file key is its class (4 bytes, little-endian) and the key wrapped under that class's key (40 bytes). */
+const fileKeyOf = (keys: ClassKeys, data: Uint8Array): Uint8Array => {
+  if (data.length !== 44) throw new KeepsetError('place/damaged', 'A wrapped file key has the wrong length.');
+  const protectionClass = new DataView(data.buffer, data.byteOffset, 4).getUint32(0, true);
+  const classKey = keys.get(protectionClass);
+  const key = classKey === undefined ? null : unwrapKey(classKey, data.subarray(4));
+  if (key === null)
+    throw new KeepsetError(
+      'place/damaged',
+      `A file key of protection class ${protectionClass} does not unwrap.`,
+    );
+  return key;
+};
+
+/** AES-256-CBC with a zero vector, cut to the file's size: padding is not uniform among writers. */
+const decrypt = (bytes: Uint8Array, key: Uint8Array, size: number): Uint8Array => {
+  const whole = bytes.subarray(0, bytes.length - (bytes.length % 16));
+  const decipher = createDecipheriv('aes-256-cbc', key, Buffer.alloc(16)).setAutoPadding(false);
+  const clear = Buffer.concat([decipher.update(whole), decipher.final()]);
+  key.fill(0);
+  return Uint8Array.from(clear.subarray(0, size));
+};
+
+interface Row {
+  readonly fileID: string;
+  readonly domain: string;
+  readonly relativePath: string;
+  readonly file: Uint8Array;
+}
+
+/** SQLite opens files only: the clear database lies in a private folder for the time of one query. */
+const queryRows = async (database: Uint8Array): Promise<Row[]> => {
+  const folder = await mkdtemp(join(tmpdir(), 'keepset-backup-'));
+  try {
+    const path = join(folder, 'Manifest.db');
+    await writeFile(path, database, { mode: 0o600 });
+    const db = new DatabaseSync(path, { readOnly: true });
+    try {
+      // Flags (1 file, 2 folder, 4 link) may be 0 for a file: only what is surely none is left out.
+      return db
+        .prepare(
+          `SELECT fileID, domain, relativePath, file FROM Files
+           WHERE relativePath LIKE '%.age' AND flags NOT IN (2, 4) ORDER BY domain, relativePath`,
+        )
+        .all()
+        .flatMap((row) => (isRow(row) ? [row] : []));
+    } finally {
+      db.close();
+    }
+  } catch (cause) {
+    throw new KeepsetError('place/damaged', 'Manifest.db is damaged.', { cause });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+};
+
+const isRow = (row: object): row is Row =>
+  'fileID' in row &&
+  typeof row.fileID === 'string' &&
+  /^[0-9a-f]{40}$/.test(row.fileID) &&
+  'domain' in row &&
+  typeof row.domain === 'string' &&
+  'relativePath' in row &&
+  typeof row.relativePath === 'string' &&
+  'file' in row &&
+  row.file instanceof Uint8Array;
+
+const readShares = async (
+  files: FileSystem,
+  folder: string,
+  database: Uint8Array,
+  keys: ClassKeys | undefined,
+): Promise<Omit<BackupContent, 'encrypted'>> => {
+  const shares: BackupShare[] = [];
+  const unreadable: BackupContent['unreadable'][number][] = [];
+  for (const row of await queryRows(database)) {
+    const { domain, relativePath: path } = row;
+    try {
+      const bytes = await readRow(files, folder, row, keys);
+      if (looksLikeAge(bytes)) shares.push({ domain, path, bytes });
+    } catch (error) {
+      if (!(error instanceof KeepsetError)) throw error;
+      unreadable.push({ domain, path, error });
+    }
+  }
+  return { shares, unreadable };
+};
+
+const readRow = async (
+  files: FileSystem,
+  folder: string,
+  row: Row,
+  keys: ClassKeys | undefined,
+): Promise<Uint8Array> => {
+  const bytes = await files.read(join(folder, row.fileID.slice(0, 2), row.fileID), maxShareFileBytes + 16);
+  if (keys === undefined) return bytes;
+  const { size, wrappedKey } = parseFileRecord(row.file);
+  return decrypt(bytes, fileKeyOf(keys, wrappedKey), size);
+};
+
+/** Size and key of a file, out of the keyed archive `MBFile`. @throws KeepsetError `place/damaged` */
+const parseFileRecord = (bytes: Uint8Array): { size: number; wrappedKey: Uint8Array } => {
+  const archive = parsePlist(bytes, 'A file record of the backup');
+  const objects: readonly unknown[] = Array.isArray(archive['$objects']) ? archive['$objects'] : [];
+  const top = archive['$top'];
+  const root = isDict(top) ? dereference(objects, top['root']) : undefined;
+  if (isDict(root)) {
+    const size = dereference(objects, root['Size']);
+    const key = dereference(objects, root['EncryptionKey']);
+    // Either the bytes themselves or an NSData object, whose bytes may be a reference again.
+    const wrappedKey = dataOf(isDict(key) ? dereference(objects, key['NS.data']) : key);
+    if (typeof size === 'number' && Number.isSafeInteger(size) && size >= 0 && wrappedKey !== undefined)
+      return { size, wrappedKey };
+  }
+  throw new KeepsetError('place/damaged', 'A file record of the backup is damaged.');
+};

@@ -1,0 +1,175 @@
+import { createHash } from 'node:crypto';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bytesEqual } from '@keepset/bytes';
+import { openShareFile } from '@keepset/wire';
+import { readFinderBackup } from '../src/index.ts';
+import { makeBackup, type Dialect, type FileInBackup } from './backup-maker.ts';
+import { codeOf } from './contract.ts';
+import { makeWriter, type Writer } from './shares.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'keepset-finder-'));
+afterAll(() => rmSync(root, { recursive: true }));
+const password = 'finder pässword';
+const domain = 'AppDomain-org.example.keepset';
+const path = 'Documents/shares/copy.age';
+const modern: Dialect = {
+  encrypted: true,
+  firstRounds: 1000,
+  rounds: 100,
+  manifestKey: true,
+  flags: 1,
+  keyData: 'object',
+  padding: 'pkcs7',
+};
+// Before iOS 10.2: no slow first derivation.
+const { firstRounds: _firstRounds, ...old } = modern;
+const dialects: readonly (readonly [string, Dialect])[] = [
+  ['of today', modern],
+  ['with flags 0', { ...modern, flags: 0 }],
+  ['with key data behind a reference', { ...modern, keyData: 'object-with-reference' }],
+  ['with key data inline', { ...modern, keyData: 'inline' }],
+  ['with zero padding', { ...modern, padding: 'zero' }],
+  ['before iOS 10.2: no slow derivation, manifest in clear', { ...old, manifestKey: false }],
+  ['with a key bag of the old form and a manifest key', old],
+];
+
+let writer: Writer;
+let share: Uint8Array;
+let standard: string;
+let contents: FileInBackup[];
+beforeAll(async () => {
+  writer = await makeWriter();
+  share = await writer.write(1);
+  contents = [
+    { domain, path, content: share },
+    { domain, path: 'Documents/shares/complete.age', content: share, protectionClass: 1 },
+    { domain, path: 'Documents/notes.txt', content: Buffer.from('hello') },
+    { domain, path: 'Documents/other.age', content: Buffer.from('not an age file at all') },
+    { domain, path: 'Documents/folder.age', content: Buffer.alloc(0), flags: 2 },
+    { domain: 'HomeDomain', path: 'Library/x.plist', content: Buffer.alloc(100) },
+  ];
+  standard = join(root, 'standard');
+  makeBackup(standard, password, modern, contents);
+});
+
+let copied = 0;
+/** A copy of the standard backup that a test may hurt. */
+const fresh = (): string => {
+  const folder = join(root, `copy${(copied += 1)}`);
+  cpSync(standard, folder, { recursive: true });
+  return folder;
+};
+const fileOf = (folder: string, name: string): string => {
+  const id = createHash('sha1').update(`${domain}-${name}`).digest('hex');
+  return join(folder, id.slice(0, 2), id);
+};
+const listing = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .toSorted()
+    .map((file) => `${file} ${readFileSync(file).toString('hex')}`);
+
+describe.each(dialects)('a backup %s', (title, dialect) => {
+  it('gives the share files, which open', async () => {
+    const folder = join(root, title.replaceAll(/\W/g, '-'));
+    makeBackup(folder, password, dialect, contents);
+    const before = listing(folder);
+    const content = await readFinderBackup(folder, password);
+    expect(content.encrypted).toBe(true);
+    expect(content.unreadable).toEqual([]);
+    expect(content.shares.map((found) => `${found.domain} ${found.path}`)).toEqual([
+      `${domain} Documents/shares/complete.age`,
+      `${domain} ${path}`,
+    ]);
+    for (const { bytes } of content.shares) expect(bytesEqual(bytes, share)).toBe(true);
+    const opened = await openShareFile(content.shares[0]!.bytes, [writer.key]);
+    expect(opened.share.party).toBe('phone');
+    expect(listing(folder)).toEqual(before);
+  });
+});
+
+describe('a backup without encryption', () => {
+  it('is read and called what it is', async () => {
+    const folder = join(root, 'clear');
+    makeBackup(folder, password, { ...modern, encrypted: false }, contents);
+    const content = await readFinderBackup(folder, undefined);
+    expect(content.encrypted).toBe(false);
+    expect(content.shares).toHaveLength(2);
+  });
+});
+
+describe('the password', () => {
+  it('that is wrong or missing is said', async () => {
+    expect(await codeOf(readFinderBackup(standard, 'wrong'))).toBe('input/wrong-passphrase');
+    expect(await codeOf(readFinderBackup(standard, ''))).toBe('input/wrong-passphrase');
+    expect(await codeOf(readFinderBackup(standard, undefined))).toBe('place/locked');
+  });
+
+  it('is derived with a progress display that rises from 0 to 1', async () => {
+    const seen: number[] = [];
+    await readFinderBackup(standard, password, { onProgress: (fraction) => seen.push(fraction) });
+    expect(seen[0]).toBe(0);
+    expect(seen.at(-1)).toBe(1);
+    expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+  });
+});
+
+describe('a damaged backup', () => {
+  const read = (folder: string): Promise<string> => codeOf(readFinderBackup(folder, password));
+
+  it('names what is missing', async () => {
+    const noManifest = fresh();
+    rmSync(join(noManifest, 'Manifest.plist'));
+    expect(await read(noManifest)).toBe('place/not-found');
+    const noDatabase = fresh();
+    rmSync(join(noDatabase, 'Manifest.db'));
+    expect(await read(noDatabase)).toBe('input/unsupported');
+    expect(await read(join(root, 'nowhere'))).toBe('place/not-found');
+  });
+
+  it('is called damaged when its property list or database is garbage or cut', async () => {
+    for (const file of ['Manifest.plist', 'Manifest.db'])
+      for (const harm of [
+        (bytes: Buffer) => bytes.subarray(0, bytes.length >> 1),
+        () => Buffer.from('garbage'),
+        () => Buffer.alloc(0),
+        (bytes: Buffer) => Buffer.from(bytes.map((byte) => byte ^ 0x55)),
+      ]) {
+        const folder = fresh();
+        writeFileSync(join(folder, file), harm(readFileSync(join(folder, file))));
+        expect(await read(folder), file).toBe('place/damaged');
+      }
+  });
+
+  it('gives the shares that can be read and names the others', async () => {
+    const folder = fresh();
+    rmSync(fileOf(folder, path));
+    const content = await readFinderBackup(folder, password);
+    expect(content.shares).toHaveLength(1);
+    expect(content.unreadable).toMatchObject([{ path, error: { code: 'place/not-found' } }]);
+    writeFileSync(fileOf(folder, path), Buffer.alloc(2_000_000));
+    const large = await readFinderBackup(folder, password);
+    expect(large.unreadable).toMatchObject([{ error: { code: 'wire/too-large' } }]);
+    rmSync(fileOf(folder, path));
+    symlinkSync('/etc/passwd', fileOf(folder, path));
+    const link = await readFinderBackup(folder, password);
+    expect(link.unreadable).toMatchObject([{ error: { code: 'place/foreign' } }]);
+  });
+
+  it('never crashes the reader, whatever byte of the property list is changed', async () => {
+    const folder = fresh();
+    const original = readFileSync(join(folder, 'Manifest.plist'));
+    const codes = new Set<string>();
+    for (let at = 0; at < original.length; at += 11) {
+      const changed = Buffer.from(original);
+      changed[at]! ^= 0x41;
+      writeFileSync(join(folder, 'Manifest.plist'), changed);
+      codes.add(await read(folder));
+    }
+    for (const code of codes) expect(['no error', 'place/damaged', 'input/wrong-passphrase']).toContain(code);
+  });
+});
