@@ -56,19 +56,21 @@ export const terminalFor = (json: boolean): Terminal => ({
 });
 
 const askAloud = (question: string): Promise<string> =>
-  ask(question, { input: process.stdin, output: process.stderr });
+  ask({ input: process.stdin, output: process.stderr }, question);
 
 const askHidden = async (question: string): Promise<string> => {
-  process.stderr.write(question);
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  // The reader has silenced the terminal's own echo by the time the question is shown.
+  const answer = ask({ input: process.stdin, output: silent, terminal: true }, '');
+  process.stderr.write(question);
   try {
-    return await ask('', { input: process.stdin, output: silent, terminal: true });
+    return await answer;
   } finally {
     process.stderr.write('\n');
   }
 };
 
-const ask = (question: string, streams: ReadLineOptions): Promise<string> =>
+const ask = (streams: ReadLineOptions, question: string): Promise<string> =>
   new Promise((resolve, reject) => {
     const reader = createInterface(streams);
     // A terminal in raw mode hands Ctrl-C to the reader, which would swallow it.
