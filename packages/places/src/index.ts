@@ -17,3 +17,4 @@ export { scryptInThreadPool } from './scrypt.ts';
 export * from './usb/index.ts';
 export * from './kit/index.ts';
 export * from './finder-backup/index.ts';
+export * from './native/index.ts';

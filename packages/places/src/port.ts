@@ -59,6 +59,8 @@ export type CopyHealth =
       readonly size: number;
       /** Of the bytes as read back. */
       readonly sha256: Uint8Array;
+      /** `sync-off`: the copy can be read here, but is nowhere else although the place promises it. */
+      readonly warning?: 'sync-off';
     }
   | { readonly status: 'damaged'; readonly code: ErrorCode; readonly reason: string }
   | { readonly status: 'unreachable'; readonly code: ErrorCode; readonly reason: string };

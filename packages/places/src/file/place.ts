@@ -30,7 +30,7 @@ interface Folder {
 }
 
 /**
- * Opens the folder as a place; makes it if its parent exists. From then on a missing folder is `place/unreachable`:
+ * Opens the folder as a place, of the given kind where it is not an ordinary folder; makes it if its parent exists. From then on a missing folder is `place/unreachable`:
  * a vanished medium must not look like an empty one.
  * @throws KeepsetError `place/foreign` if the path is a link or no folder, or if others may enter it;
  * `place/unreachable`, `place/read-only`, `place/full`.
@@ -38,10 +38,18 @@ interface Folder {
 export const openFilePlace = async (
   path: string,
   files: FileSystem = nodeFileSystem,
+  kind: keyof typeof titles = 'file',
 ): Promise<PendingPlace> => {
   await ensureFolder({ files, path });
-  return filePlace({ files, path });
+  return filePlace({ files, path }, kind);
 };
+
+/** The places that are a folder of files. */
+const titles = {
+  file: 'protected file',
+  'protected-file': 'Data Protection file',
+  'secure-enclave': 'Secure Enclave file',
+} as const;
 
 const ensureFolder = async ({ files, path }: Folder): Promise<void> => {
   const facts = await files.facts(path);
@@ -57,11 +65,11 @@ const ensureFolder = async ({ files, path }: Folder): Promise<void> => {
     });
 };
 
-const filePlace = (folder: Folder): PendingPlace => {
+const filePlace = (folder: Folder, kind: keyof typeof titles): PendingPlace => {
   const get = (name: CopyName): Promise<StoredCopy | null> => readCurrent(folder, name);
   return {
-    kind: 'file',
-    describe: () => ({ kind: 'file', title: 'protected file' }),
+    kind,
+    describe: () => ({ kind, title: titles[kind] }),
     get,
     put: async (name, bytes, meta) => {
       checkCopy(name, bytes, meta);
