@@ -1,5 +1,5 @@
 /**
- * What threshold ECDSA costs: compute of all parties together, bytes on the wire and at rest, next to a public
+ * What threshold ECDSA costs: processor time of all parties together, bytes on the wire and at rest, next to a public
  * implementation in wasm where that is installed (benchmarks/yardstick/README.md).
  *
  *     npm run bench -- ecdsa [--json] [--profile] [--growth]
@@ -10,7 +10,7 @@
 import { randomBytes } from 'node:crypto';
 import { encodeKeyShare, type Scheme } from '@keepset/threshold';
 import { measureGrowth, plotGrowth, printGrowth } from './ecdsa/growth.ts';
-import { keygen, presign, sign, signPresigned } from './ecdsa/parties.ts';
+import { keygen, presign, processorMs, sign, signPresigned } from './ecdsa/parties.ts';
 import { printProfile } from './ecdsa/profile.ts';
 import { loadYardstick, type Yardstick } from './yardstick/index.ts';
 
@@ -22,9 +22,9 @@ const median = (values: readonly number[]): number => {
 };
 
 const timed = (work: () => void): number => {
-  const begin = performance.now();
+  const begin = processorMs();
   work();
-  return performance.now() - begin;
+  return processorMs() - begin;
 };
 
 interface Compared {
@@ -113,7 +113,7 @@ else {
   const figures = rounded(measure('ecdsa-secp256k1', yardstick));
   if (has('--json')) console.log(JSON.stringify(figures));
   else {
-    console.log('ecdsa-secp256k1, all parties in one process, medians');
+    console.log('ecdsa-secp256k1, processor time of all parties in one process, medians');
     for (const [name, value] of Object.entries(figures)) console.log(`  ${name.padEnd(20)} ${value ?? '-'}`);
     if (yardstick === undefined)
       console.log('The yardstick is not installed: no ratios. See benchmarks/yardstick/README.md.');

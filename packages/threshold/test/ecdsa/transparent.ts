@@ -40,13 +40,13 @@ const curve: EcdsaCurve = {
   },
   hashToPoint: (message, domain) => {
     const digest = sha512(concatBytes(utf8ToBytes(domain), message));
-    return wrap(digest.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n));
+    return wrap(secp256k1Curve.readInteger(new DataView(digest.buffer), 0));
   },
   // As on a curve, a point and its negative have the same x and different parity.
   affine: (point) => {
     const isUpper = log(point) > order >> 1n;
-    const x = sha256(secp256k1Curve.encodeScalar(isUpper ? order - log(point) : log(point)));
-    return { x: x.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n), yIsOdd: isUpper };
+    const digest = sha256(secp256k1Curve.encodeScalar(isUpper ? order - log(point) : log(point)));
+    return { x: secp256k1Curve.readInteger(new DataView(digest.buffer), 0), yIsOdd: isUpper };
   },
   multiplyAddVarTime: (a, point, b) => wrap(a + b * log(point)),
 };
