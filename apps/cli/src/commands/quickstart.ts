@@ -28,14 +28,17 @@ export const quickstart: Command = {
     const started = performance.now();
     const dir = resolve(textOption(options, 'dir') ?? '.keepset');
     const home = { home: join(dir, 'phone') };
+    const once = options['once'] === true;
     const server = await ensureServer(dir, textOption(options, 'port'), terminal);
+    let askedToStop = Promise.resolve();
     try {
       await ensureEnrolled(home, server, terminal);
       await withDevice(home, terminal, async (open) => {
         const group = await ensureKey(open, terminal);
-        await signSomething(open, group, started, { dir, once: options['once'] === true, terminal });
+        if (!once && server !== undefined) askedToStop = untilAskedToStop();
+        await signSomething(open, group, started, { dir, once, terminal });
       });
-      if (options['once'] !== true && server !== undefined) await untilAskedToStop();
+      await askedToStop;
     } finally {
       await server?.close();
     }
@@ -53,7 +56,8 @@ const ensureServer = async (
     data: join(dir, 'server'),
     kek: join(dir, 'server-kek'),
     'log-level': 'error',
-    port: port ?? (account === undefined ? undefined : new URL(account.server).port),
+    // An enrolled device knows the server at one address only.
+    port: account === undefined ? port : new URL(account.server).port,
   });
   try {
     const server = await startServer(options);

@@ -40,8 +40,10 @@ export const serve: Command = {
   ],
   run: async ({ options, terminal }) => {
     const server = await startServer(readServerOptions(options));
+    // Before anybody is told that it runs, and may ask it to stop.
+    const askedToStop = untilAskedToStop();
     announce(server, terminal);
-    await untilAskedToStop();
+    await askedToStop;
     terminal.note('Stopping: letting requests finish…');
     await server.close();
   },
