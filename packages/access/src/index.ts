@@ -75,3 +75,10 @@ export {
 } from './wizard/answers.ts';
 export { floors, type Floor } from './wizard/floor.ts';
 export { propose, type Proposal } from './wizard/wizard.ts';
+export { suggest, type Standing, type SuggestOptions, type Suggestion } from './advice/suggest.ts';
+export { simulate, type SimulatedStep } from './advice/simulate.ts';
+export { backupTable, compare, presetTable, strategyTable, type Comparison } from './advice/tables.ts';
+export { explainLines, minimumLines } from './render/explain.ts';
+export { comparisonLines, proposalLines, simulationLines, suggestionLines } from './render/advice.ts';
+export { analysisToJson } from './render/json.ts';
+export { policySvg } from './render/svg.ts';

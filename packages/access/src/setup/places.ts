@@ -19,6 +19,9 @@ const lock = (text: string): Policy => {
 const sealed = (own: string, seal: string | undefined): Policy =>
   lock(seal === undefined ? own : `and(${own},${seal})`);
 
+/** For what only the listed events do to a place. */
+const byEventsOnly = { loss: rangeOf(0), theft: rangeOf(0) };
+
 /** A share wrapped by the phone's Secure Enclave. */
 export const onPhone = (id = 'phone'): Copy => ({
   id,
@@ -26,6 +29,7 @@ export const onPhone = (id = 'phone'): Copy => ({
   device: 'phone',
   location: 'pocket',
   unlock: lock('passcode'),
+  ...byEventsOnly,
 });
 
 /** The same on a tablet that stays at home. People use one passcode for both. */
@@ -36,6 +40,7 @@ export const onIpad = (id = 'ipad'): Copy => ({
   location: 'home',
   unlock: lock('passcode'),
   loss: rangeOf(0.02, 0.1),
+  theft: rangeOf(0.002, 0.02),
 });
 
 /**
@@ -52,6 +57,7 @@ export const inKeychain = (id: string, seal?: string): Copy => ({
     unlock: sealed('passcode', seal),
   })),
   loss: rangeOf(0.002, 0.02),
+  theft: rangeOf(0),
   online: true,
 });
 
@@ -85,6 +91,7 @@ export const onServer = (rule: ServerRule, id = 'server'): Copy => ({
   id,
   kind: 'server',
   location: 'provider',
+  ...byEventsOnly,
   ...(rule === 'delay'
     ? {}
     : {
@@ -97,15 +104,22 @@ export const onServer = (rule: ServerRule, id = 'server'): Copy => ({
 
 /** Where the secrets that locks name are usually kept. */
 const usualSecrets: Readonly<Record<string, readonly Copy[]>> = {
-  passcode: [inMemory('passcode', 0.0005, 0.005)],
-  'apple-login': [inMemory('apple-login', 0.001, 0.01)],
-  passphrase: [inMemory('passphrase', 0.01, 0.1)],
-  'step-up': [inMemory('step-up', 0.005, 0.05)],
-  kit: [{ ...onPaper('kit', 'home') }],
+  // Being watched or phished is in the events that take the phone and the account.
+  passcode: [{ ...inMemory('passcode'), loss: rangeOf(0.0005, 0.005), theft: rangeOf(0) }],
+  'apple-login': [{ ...inMemory('apple-login'), loss: rangeOf(0.001, 0.01), theft: rangeOf(0) }],
+  'step-up': [{ ...inMemory('step-up'), loss: rangeOf(0.005, 0.05) }],
+  kit: [onPaper('kit', 'home')],
 };
 
-function inMemory(secret: string, low: number, high: number): Copy {
-  return { id: `${secret}-in-mind`, kind: 'memory', person: 'owner', loss: rangeOf(low, high) };
+/** What is rarely used is forgotten. */
+function inMemory(secret: string): Copy {
+  return {
+    id: `${secret}-in-mind`,
+    kind: 'memory',
+    person: 'owner',
+    loss: rangeOf(0.01, 0.1),
+    theft: rangeOf(0.0005, 0.005),
+  };
 }
 
 /**
@@ -139,9 +153,6 @@ const secretsFor = (
     .flatMap((copy) => [copy.unlock, ...(copy.usableFrom ?? []).map((way) => way.unlock)])
     .flatMap((unlock) => (unlock === undefined ? [] : parties(unlock)));
   return new Map(
-    [...new Set(named)].map((name) => [
-      name,
-      given[name] ?? usualSecrets[name] ?? [inMemory(name, 0.01, 0.1)],
-    ]),
+    [...new Set(named)].map((name) => [name, given[name] ?? usualSecrets[name] ?? [inMemory(name)]]),
   );
 };

@@ -1,0 +1,128 @@
+import type { SimulatedStep } from '../advice/simulate.ts';
+import type { Standing, Suggestion } from '../advice/suggest.ts';
+import type { Comparison } from '../advice/tables.ts';
+import type { Proposal } from '../wizard/wizard.ts';
+import { matrixLines, minimumLines } from './explain.ts';
+import { bullet, counted, listed, scientific, sentence, tableLines, wrap } from './text.ts';
+
+/** Setups side by side, at most 80 columns: what they stand, then what decides over each. */
+export const comparisonLines = (rows: readonly Comparison[]): readonly string[] => [
+  ...tableLines({
+    head: ['Setup', 'policy', 'stands', 'P(loss)', 'P(theft)', 'minimum'],
+    rows: rows.map((row) => [
+      row.name,
+      row.policy,
+      `${row.lossTolerance} lost, ${row.theftTolerance} stolen`,
+      row.loss === undefined ? '-' : scientific(row.loss.likely),
+      row.theft === undefined ? '-' : scientific(row.theft.likely),
+      row.credibleMinimum ? 'met' : 'below',
+    ]),
+  }),
+  '',
+  ...tableLines({
+    head: ['Setup', 'needs', 'alone enough', 'locked out by', 'stolen by', 'offline'],
+    rows: rows.map((row) => [
+      row.name,
+      orDash(row.singlePointsOfFailure),
+      orDash(row.singlePointsOfCompromise),
+      orDash(row.lockedOutBy),
+      orDash(row.stolenBy),
+      row.offlineRecovery ? 'yes' : 'no',
+    ]),
+  }),
+];
+
+const orDash = (names: readonly string[]): string => (names.length === 0 ? '-' : names.join(', '));
+
+/** A simulation, step by step. */
+export const simulationLines = (steps: readonly SimulatedStep[]): readonly string[] =>
+  steps.flatMap((step, at) => [
+    ...(at > 0 ? [''] : []),
+    ...wrap(`${at + 1}. ${sentence(step.title)}`),
+    ...tableLines({
+      head: ['share', 'outcome', 'copies left'],
+      rows: step.shares.map((share) => [
+        share.party,
+        share.lost && share.leaked ? 'stolen, lost' : share.outcome,
+        `${share.copies - share.copiesLost} of ${share.copies}`,
+      ]),
+    }),
+    ...bullet(
+      step.quorum === undefined ? 'You cannot sign any more.' : `You can sign with ${listed(step.quorum)}.`,
+    ),
+    ...bullet(
+      step.thiefNeeds.length === 0
+        ? 'Somebody else can sign.'
+        : `Somebody else would still need ${listed(step.thiefNeeds)}.`,
+    ),
+    ...step.advice.flatMap((line) => bullet(line)),
+  ]);
+
+/** Suggestions, best first. */
+export const suggestionLines = (suggestions: readonly Suggestion[]): readonly string[] =>
+  suggestions.length === 0
+    ? ['No single change makes this better.']
+    : suggestions.flatMap(({ title, before, after }, at) => [
+        ...(at > 0 ? [''] : []),
+        ...wrap(`${at + 1}. ${title}`),
+        ...tableLines({
+          head: ['', 'P(loss)', 'P(theft)', 'loss tol.', 'theft tol.', 'fatal events'],
+          rows: [standingRow('now', before), standingRow('then', after)],
+        }),
+      ]);
+
+const standingRow = (label: string, standing: Standing): readonly string[] => [
+  label,
+  standing.loss === undefined ? '-' : scientific(standing.loss),
+  standing.theft === undefined ? '-' : scientific(standing.theft),
+  String(standing.lossTolerance),
+  String(standing.theftTolerance),
+  String(standing.fatalEvents),
+];
+
+/** What the wizard proposes. */
+export const proposalLines = ({
+  answers,
+  floor,
+  reached,
+  missing,
+  wouldReach,
+  setup,
+  analysis,
+  needs,
+}: Proposal): readonly string[] => [
+  `Answers ${answers}`,
+  ...wrap(
+    `Floor: ${counted(floor.loss, 'loss', 'losses')} and ${counted(floor.theft, 'theft', 'thefts')} tolerated${floor.events ? ', and no listed event alone decides' : ''}.`,
+  ),
+  '',
+  ...(reached
+    ? [`Proposal: ${analysis.policy}`]
+    : [
+        'The floor is not reached with these answers. Missing:',
+        ...missing.flatMap((line) => bullet(line)),
+        ...wrap(
+          wouldReach.length === 0
+            ? 'No other answers to the second and third question would reach it.'
+            : `It would be with ${listed(wouldReach, 'or')}.`,
+        ),
+        '',
+        `The best there is: ${analysis.policy}`,
+      ]),
+  '',
+  ...tableLines({
+    head: ['share', 'copy', 'kind', 'where'],
+    rows: [...setup.shares].flatMap(([party, copies]) =>
+      copies.map((copy) => [
+        party,
+        copy.id,
+        copy.kind ?? '-',
+        copy.location ?? copy.account ?? copy.device ?? '-',
+      ]),
+    ),
+  }),
+  ...(needs.length === 0 ? [] : ['', 'To do:', ...needs.flatMap((line) => bullet(line))]),
+  '',
+  ...minimumLines(analysis),
+  ...matrixLines(analysis),
+];
