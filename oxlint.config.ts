@@ -1,4 +1,4 @@
-import { defineConfig } from 'oxlint';
+import { defineConfig, type OxlintOverride } from 'oxlint';
 
 /**
  * The house's one-way street: a package may import only packages that stand before it here.
@@ -19,7 +19,7 @@ const folderOf = (name: string): string =>
   name === 'server' || name === 'cli' ? `apps/${name}` : `packages/${name}`;
 
 const importRules = order.flatMap((row, at) =>
-  row.map((name) => {
+  row.map((name): OxlintOverride => {
     const later = order
       .slice(at)
       .flat()
@@ -45,7 +45,7 @@ const importRules = order.flatMap((row, at) =>
           },
         ],
       },
-    } as const;
+    };
   }),
 );
 
