@@ -36,11 +36,15 @@ const importRules = order.flatMap((row, at) =>
               {
                 group: [...new Set(forbidden)].flatMap((other) => [
                   `@keepset/${other}`,
-                  `@keepset/${other}/*`,
+                  `@keepset/${other}/**`,
                 ]),
                 message: `${name} may not import this: imports point one way (docs/architecture.md).`,
               },
-              { group: ['**/packages/**', '**/apps/**'], message: 'Import packages by name, not by path.' },
+              // A relative path that enters a `src` has left its own.
+              {
+                regex: '^\\.\\.?/(.*/)?(src|packages|apps)/',
+                message: 'Import packages by name, not by path.',
+              },
             ],
           },
         ],
