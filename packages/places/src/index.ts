@@ -18,3 +18,5 @@ export * from './usb/index.ts';
 export * from './kit/index.ts';
 export * from './finder-backup/index.ts';
 export * from './native/index.ts';
+export * from './passkey/index.ts';
+export * from './keyring/index.ts';

@@ -1,0 +1,3 @@
+export type { Keyring } from './port.ts';
+export { keyringPlace } from './place.ts';
+export { macKeychain, secretServiceKeyring } from './command.ts';

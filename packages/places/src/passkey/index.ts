@@ -1,0 +1,3 @@
+export { passkeyIdentity, passkeyRecipient, type Passkey } from './fido2prf.ts';
+export { openIdentityWithPasskey, sealIdentityToPasskey } from './keeper.ts';
+export { browserPasskey, createPasskey, type CredentialsContainer, type RelyingParty } from './webauthn.ts';

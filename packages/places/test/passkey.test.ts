@@ -1,0 +1,180 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { Decrypter, Encrypter, Stanza, webauthn } from 'age-encryption';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { encodeShareFile, openShareFile } from '@keepset/wire';
+import {
+  browserPasskey,
+  createPasskey,
+  openIdentityWithPasskey,
+  passkeyIdentity,
+  passkeyRecipient,
+  sealIdentityToPasskey,
+  type CredentialsContainer,
+  type Passkey,
+} from '../src/index.ts';
+import { codeOf } from './contract.ts';
+import { makeWriter, type Writer } from './shares.ts';
+
+let writer: Writer;
+beforeAll(async () => {
+  writer = await makeWriter();
+});
+afterEach(() => vi.unstubAllGlobals());
+
+const party = { id: 'localhost', name: 'Keepset' };
+
+interface Options {
+  readonly prf?: boolean;
+  /** Like iOS 18.0 to 18.3 over hybrid: other values each time. */
+  readonly fickle?: boolean;
+  readonly declines?: boolean;
+}
+interface Request {
+  readonly publicKey: {
+    readonly user?: { readonly id: Uint8Array };
+    readonly allowCredentials?: readonly { readonly id: Uint8Array }[];
+    readonly extensions: { readonly prf: { readonly eval?: { first: Uint8Array; second: Uint8Array } } };
+  };
+}
+
+/** An authenticator in software: hmac-secret as in CTAP 2.1, with the client's hashing. */
+const authenticator = (options: Options = {}): CredentialsContainer & { prompts: () => number } => {
+  const secrets = new Map<string, Buffer>();
+  let prompts = 0;
+  const credential = (id: Buffer, prf: object | undefined): object => ({
+    rawId: Uint8Array.from(id).buffer,
+    response: { getTransports: () => ['internal'] },
+    getClientExtensionResults: () => (prf === undefined ? {} : { prf }),
+  });
+  return {
+    prompts: () => prompts,
+    create: async () => {
+      prompts += 1;
+      if (options.declines === true) throw new DOMException('no', 'NotAllowedError');
+      const id = randomBytes(16);
+      secrets.set(id.toString('hex'), randomBytes(32));
+      return credential(id, options.prf === false ? undefined : { enabled: true });
+    },
+    get: async (request) => {
+      prompts += 1;
+      if (options.declines === true) throw new DOMException('no', 'NotAllowedError');
+      const { allowCredentials = [], extensions } = (request as unknown as Request).publicKey;
+      const wanted = allowCredentials.map(({ id }) => Buffer.from(id).toString('hex'));
+      const found = [...secrets].find(([id]) => wanted.length === 0 || wanted.includes(id));
+      if (found === undefined) throw new DOMException('no such credential', 'NotAllowedError');
+      const [id, secret] = found;
+      const value = (input: Uint8Array): ArrayBuffer => {
+        const salt = createHmac('sha256', '').update('WebAuthn PRF\0').update(input).digest();
+        const key = options.fickle === true ? randomBytes(32) : secret;
+        return Uint8Array.from(createHmac('sha256', key).update(salt).digest()).buffer;
+      };
+      const inputs = extensions.prf.eval!;
+      return credential(
+        Buffer.from(id, 'hex'),
+        options.prf === false
+          ? undefined
+          : { results: { first: value(inputs.first), second: value(inputs.second) } },
+      );
+    },
+  };
+};
+
+const makePasskey = async (options: Options = {}): Promise<{ passkey: Passkey; prompts: () => number }> => {
+  const device = authenticator(options);
+  const id = await createPasskey(device, party, 'Ada');
+  return { passkey: browserPasskey(device, party, id), prompts: device.prompts };
+};
+
+describe('a passkey', () => {
+  it('opens the identity that opens the share, with one question', async () => {
+    const { passkey, prompts } = await makePasskey();
+    const sealed = await sealIdentityToPasskey(writer.key, passkey);
+    expect(prompts()).toBe(3);
+    const identity = await openIdentityWithPasskey(sealed, passkey);
+    expect(identity).toBe(writer.key);
+    expect(prompts()).toBe(4);
+    const file = await writer.write(1);
+    expect((await openShareFile(file, [identity])).share.party).toBe('phone');
+  });
+
+  it('that was synced to another device is found without its id', async () => {
+    const device = authenticator();
+    const id = await createPasskey(device, party, 'Ada');
+    const sealed = await sealIdentityToPasskey(writer.key, browserPasskey(device, party, id));
+    expect(await openIdentityWithPasskey(sealed, browserPasskey(device, party))).toBe(writer.key);
+  });
+
+  it('of another account does not open it', async () => {
+    const [one, two] = [await makePasskey(), await makePasskey()];
+    const sealed = await sealIdentityToPasskey(writer.key, one.passkey);
+    expect(await codeOf(openIdentityWithPasskey(sealed, two.passkey))).toBe('place/locked');
+  });
+
+  it('that gives other values each time is found out before anything relies on it', async () => {
+    const { passkey } = await makePasskey({ fickle: true });
+    expect(await codeOf(sealIdentityToPasskey(writer.key, passkey))).toBe('input/unsupported');
+  });
+
+  it('without PRF is refused', async () => {
+    const device = authenticator({ prf: false });
+    expect(await codeOf(createPasskey(device, party, 'Ada'))).toBe('input/unsupported');
+    expect(await codeOf(sealIdentityToPasskey(writer.key, browserPasskey(device, party)))).toBe(
+      'input/unsupported',
+    );
+  });
+
+  it('that is declined or deleted says so', async () => {
+    expect(await codeOf(createPasskey(authenticator({ declines: true }), party, 'Ada'))).toBe('place/locked');
+    const { passkey } = await makePasskey();
+    const sealed = await sealIdentityToPasskey(writer.key, passkey);
+    const deleted = browserPasskey(authenticator(), party, randomBytes(16));
+    expect(await codeOf(openIdentityWithPasskey(sealed, deleted))).toBe('place/locked');
+    expect(await codeOf(sealIdentityToPasskey('not an identity', passkey))).toBe('input/malformed');
+  });
+});
+
+describe('the stanza', () => {
+  it('is that of typage: each opens what the other sealed', async () => {
+    const device = authenticator();
+    const id = await createPasskey(device, party, 'Ada');
+    vi.stubGlobal('navigator', { credentials: device });
+    const theirs = new Encrypter();
+    theirs.addRecipient(new webauthn.WebAuthnRecipient({ rpId: party.id }));
+    const ours = new Encrypter();
+    ours.addRecipient(passkeyRecipient(browserPasskey(device, party, id)));
+    for (const sealed of [await theirs.encrypt('hello'), await ours.encrypt('hello')]) {
+      const [typage, own] = [new Decrypter(), new Decrypter()];
+      typage.addIdentity(new webauthn.WebAuthnIdentity({ rpId: party.id }));
+      own.addIdentity(passkeyIdentity(browserPasskey(device, party, id)));
+      expect(await typage.decrypt(sealed, 'text')).toBe('hello');
+      expect(await own.decrypt(sealed, 'text')).toBe('hello');
+    }
+  });
+
+  it('that is malformed is damage, and foreign ones ask nobody', async () => {
+    const { passkey, prompts } = await makePasskey();
+    const identity = passkeyIdentity(passkey);
+    const label = 'age-encryption.org/fido2prf';
+    const nonce = 'AAAAAAAAAAAAAAAAAAAAAA';
+    for (const [args, length] of [
+      [[label], 32],
+      [[label, 'AAAA'], 32],
+      [[label, '!'], 32],
+      [[label, nonce, 'x'], 32],
+      [[label, nonce], 16],
+    ] as const)
+      expect(
+        await codeOf(
+          Promise.resolve(identity.unwrapFileKey([new Stanza([...args], new Uint8Array(length))])),
+        ),
+      ).toBe('place/damaged');
+    const file = await encodeShareFile(
+      writer.share,
+      { generation: 1, createdAt: '2026-11-22T08:00:00Z' },
+      { passphrase: 'x', workFactor: 4 },
+      writer.signer,
+    );
+    expect(await codeOf(openShareFile(file, [identity]))).toBe('place/locked');
+    expect(prompts()).toBe(1);
+  });
+});
