@@ -22,6 +22,7 @@ export const softwareSigner = (secret: Secret): MessageSigner => ({
 /** @param publicKey compressed P-256 point, 33 bytes. @throws KeepsetError `input/malformed` for anything else. */
 export const verifierFor = (publicKey: Uint8Array): MessageVerifier => {
   try {
+    if (publicKey.length !== 33) throw new RangeError('not compressed');
     p256.Point.fromBytes(publicKey).assertValidity();
   } catch (cause) {
     throw new KeepsetError('input/malformed', 'Not a P-256 public key.', { cause });

@@ -214,6 +214,9 @@ export const readSignature = (headers: ReceivedHeaders): ParsedHeaders => {
       throw malformed('The signature has no nonce.');
     if (typeof keyId !== 'string' || keyId.length > 128) throw malformed('The signature names no key.');
     const list = serializeInnerList(member as InnerList);
+    // A label given twice, or beside others, could be read otherwise by whoever stands in between.
+    if (input !== `${label}=${list}` || value !== `${label}=:${toBase64(new Uint8Array(bytes))}:`)
+      throw malformed(`The signature headers hold more than one signature labelled ${label}.`);
     return { claim: { created, nonce, keyId }, list, signature: new Uint8Array(bytes) };
   } catch (cause) {
     if (cause instanceof KeepsetError) throw cause;
