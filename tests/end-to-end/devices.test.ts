@@ -1,0 +1,272 @@
+/** Several devices and one server, over real HTTPS: keys for more than two parties, and the life of a key. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createHash } from 'node:crypto';
+import { utf8ToBytes } from '@keepset/bytes';
+import {
+  joinGroup,
+  joinKeygen,
+  joinLife,
+  joinSign,
+  protocolFor,
+  runKeygen,
+  runPresign,
+  runRefresh,
+  runRepair,
+  runReshare,
+  runSign,
+  signWith,
+  type Group,
+  type GroupKey,
+  type GroupPrompts,
+  type Scheme,
+  type SignRequest,
+} from '@keepset/ceremony';
+import { printInvite } from '@keepset/transport';
+import { startServer, type RunningServer } from '@keepset/server';
+import { newDevice, type TestDevice } from '../support/device.ts';
+import { serverOptions } from '../support/server.ts';
+
+let server: RunningServer;
+let phone: TestDevice;
+let laptop: TestDevice;
+let tablet: TestDevice;
+
+/** A further device of the same user. */
+const addDevice = async (party: string): Promise<TestDevice> => {
+  const code = await phone.device.transport.invite();
+  const { server: url, pin } = phone.account;
+  return newDevice(printInvite({ server: url, code, ...(pin === undefined ? {} : { pin }) }), party);
+};
+
+beforeAll(async () => {
+  server = await startServer(serverOptions());
+  phone = await newDevice(server.invite());
+  laptop = await addDevice('laptop');
+  tablet = await addDevice('tablet');
+});
+
+afterAll(async () => {
+  for (const each of [phone, laptop, tablet]) each.close();
+  await server.close();
+});
+
+interface Meeting<T, U> {
+  readonly started: T;
+  readonly joined: U[];
+  /** What each device showed its owner to compare. */
+  readonly digits: string[];
+}
+
+/** Starts a session on one device and joins it from others, each with its own code. */
+const meet = async <T, U>(
+  start: (prompts: GroupPrompts) => Promise<T>,
+  joiners: ReadonlyMap<string, (group: Group) => Promise<U>>,
+  devices: ReadonlyMap<string, TestDevice>,
+): Promise<Meeting<T, U>> => {
+  const digits: string[] = [];
+  const joined: Promise<U>[] = [];
+  const announced = Promise.withResolvers<void>();
+  const starting = start({
+    announce: ({ codes }) => {
+      for (const { party, code } of codes) {
+        const join = joiners.get(party);
+        const device = devices.get(party);
+        if (join === undefined || device === undefined) throw new Error(`nobody plays ${party}`);
+        joined.push(
+          joinGroup(device.device, code).then((group) => {
+            digits.push(group.digits);
+            return join(group);
+          }),
+        );
+      }
+      announced.resolve();
+    },
+    compare: (group) => {
+      digits.push(group.digits);
+      return Promise.resolve();
+    },
+  });
+  await Promise.race([announced.promise, starting]);
+  const [started, ...others] = await Promise.all([starting, ...joined]);
+  return { started, joined: others as U[], digits };
+};
+
+const everyone = (): ReadonlyMap<string, TestDevice> =>
+  new Map([
+    ['laptop', laptop],
+    ['tablet', tablet],
+  ]);
+
+const keygen = async (scheme: Scheme, policy: string, others: readonly string[]): Promise<GroupKey> => {
+  const devices = everyone();
+  const joiners = new Map(
+    others.map((party) => [party, (group: Group) => joinKeygen(deviceOf(party).device, group)] as const),
+  );
+  const { started, joined, digits } = await meet(
+    (prompts) => runKeygen(phone.device, { scheme, policy }, prompts),
+    joiners,
+    devices,
+  );
+  expect(new Set(digits).size).toBe(1);
+  expect(digits[0]).toMatch(/^\d{5} \d{5} \d{5} \d{5}$/);
+  for (const group of joined) expect(group).toEqual(started);
+  return started;
+};
+
+const deviceOf = (party: string): TestDevice => {
+  const device = party === 'phone' ? phone : everyone().get(party);
+  if (device === undefined) throw new Error(`no device plays ${party}`);
+  return device;
+};
+
+const requestFor = (scheme: Scheme, text: string): SignRequest => ({
+  message:
+    scheme === 'schnorr-secp256k1'
+      ? new Uint8Array(createHash('sha256').update(text).digest())
+      : utf8ToBytes(text),
+  digest: scheme.startsWith('ecdsa') ? 'sha256' : 'none',
+});
+
+const expectSigns = async (party: string, key: GroupKey, text = `signed by ${party}`): Promise<void> => {
+  const request = requestFor(key.scheme, text);
+  const { signature } = await runSign(deviceOf(party).device, { keyId: key.keyId, request });
+  expect(protocolFor(key.scheme).verify(key, request, signature)).toBe(true);
+};
+
+const changeTogether = (
+  start: (prompts: GroupPrompts) => Promise<GroupKey>,
+  others: readonly string[],
+): Promise<Meeting<GroupKey, GroupKey>> =>
+  meet(
+    start,
+    new Map(others.map((party) => [party, (group: Group) => joinLife(deviceOf(party).device, group)])),
+    everyone(),
+  );
+
+const code = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => 'no error',
+    (error: { code?: string }) => error.code,
+  );
+
+describe.each<Scheme>(['ed25519', 'schnorr-secp256k1', 'ecdsa-secp256k1', 'ecdsa-p256'])('%s', (scheme) => {
+  test('2-of-3 over three machines: every device signs with the server; life goes on', async () => {
+    const key = await keygen(scheme, 'thresh(2,server,phone,laptop)', ['laptop']);
+    await expectSigns('phone', key);
+    await expectSigns('laptop', key);
+    expect(await code(runSign(tablet.device, { keyId: key.keyId, request: requestFor(scheme, 'x') }))).toBe(
+      'input/unknown-key',
+    );
+
+    // Refresh: both devices and the server; the epoch advances, the public key stays.
+    const refreshed = await changeTogether(
+      (prompts) => runRefresh(phone.device, key.keyId, prompts),
+      ['laptop'],
+    );
+    expect(refreshed.started).toMatchObject({ epoch: 1, publicKey: key.publicKey, keyId: key.keyId });
+    expect(refreshed.joined).toEqual([refreshed.started]);
+    await expectSigns('laptop', refreshed.started);
+
+    // Reshare: the tablet comes in, the laptop goes.
+    const policy = 'thresh(2,server,phone,tablet)';
+    const reshared = await changeTogether(
+      (prompts) => runReshare(phone.device, key.keyId, policy, prompts),
+      ['tablet'],
+    );
+    expect(reshared.started).toMatchObject({ epoch: 2, publicKey: key.publicKey, policy });
+    await expectSigns('tablet', reshared.started);
+    await expectSigns('phone', reshared.started);
+    // The laptop did not take part and still has its old share, which is worth nothing now.
+    expect(await code(runSign(laptop.device, { keyId: key.keyId, request: requestFor(scheme, 'x') }))).toBe(
+      'abort/wrong-epoch',
+    );
+
+    // Repair: the tablet loses its share and gets it again.
+    await tablet.device.vault.retire(key.keyId, 3);
+    expect(await tablet.device.vault.list()).not.toContain(key.keyId);
+    await changeTogether((prompts) => runRepair(phone.device, key.keyId, 'tablet', prompts), ['tablet']);
+    expect(await tablet.device.vault.list()).toContain(key.keyId);
+    await laptop.device.vault.retire(key.keyId, 9);
+  });
+});
+
+test('3-of-4: the server and one device are not enough; with a co-signer they are', async () => {
+  const key = await keygen('ed25519', 'thresh(3,server,phone,laptop,tablet)', ['laptop', 'tablet']);
+  const request = requestFor('ed25519', 'together');
+  expect(await code(runSign(phone.device, { keyId: key.keyId, request }))).toBe('policy/unsatisfied');
+  const share = await phone.device.vault.open(key.keyId);
+  const theirs = await tablet.device.vault.open(key.keyId);
+  const { started, joined } = await meet(
+    (prompts) => signWith(phone.device, share, request, { parties: ['tablet'], prompts }),
+    new Map([['tablet', (group: Group) => joinSign(tablet.device, theirs, group)]]),
+    everyone(),
+  );
+  for (const { signature } of [started, ...joined])
+    expect(protocolFor('ed25519').verify(key, request, signature)).toBe(true);
+});
+
+test('presignatures: one request each, used once, void after a restart of the server', async () => {
+  const options = serverOptions();
+  let own = await startServer(options);
+  const device = await newDevice(own.invite());
+  const key = await runKeygen(device.device, { scheme: 'ecdsa-secp256k1', policy: 'and(server,phone)' });
+  await runPresign(device.device, key.keyId, 2);
+  const request = requestFor('ecdsa-secp256k1', 'presigned');
+  const before = device.traffic().requests;
+  const { signature } = await runSign(device.device, { keyId: key.keyId, request });
+  expect(device.traffic().requests - before).toBe(1);
+  expect(protocolFor(key.scheme).verify(key, request, signature)).toBe(true);
+
+  // The second one's other half dies with the server; the signature is made all the same, with fresh nonces.
+  const port = Number(new URL(own.url).port);
+  await own.close();
+  own = await startServer({ ...options, port });
+  const { signature: fresh } = await runSign(device.device, { keyId: key.keyId, request });
+  expect(protocolFor(key.scheme).verify(key, request, fresh)).toBe(true);
+  const use = { keyId: key.keyId, epoch: 0, quorum: ['server', 'phone'], path: [] };
+  expect(await device.device.presignatures.take(use)).toBeUndefined();
+  device.close();
+  await own.close();
+});
+
+test('children: a signature along a path verifies under the derived key, presigned or not', async () => {
+  const key = await runKeygen(phone.device, { scheme: 'ecdsa-p256', policy: 'and(server,phone)' });
+  const path = [0, 7];
+  await runPresign(phone.device, key.keyId, 1, path);
+  const request: SignRequest = { ...requestFor('ecdsa-p256', 'child'), path };
+  for (const _ of ['presigned', 'plain']) {
+    const { signature } = await runSign(phone.device, { keyId: key.keyId, request });
+    expect(protocolFor(key.scheme).verify(key, request, signature)).toBe(true);
+    const { path: _dropped, ...parent } = request;
+    expect(protocolFor(key.scheme).verify(key, parent, signature)).toBe(false);
+  }
+});
+
+test('a policy that names devices nobody can ask is refused at once, before any session', async () => {
+  const before = phone.traffic().requests;
+  expect(await code(runKeygen(phone.device, { scheme: 'ed25519', policy: 'and(server,phone,laptop)' }))).toBe(
+    'policy/unsupported',
+  );
+  expect(phone.traffic().requests).toBe(before);
+});
+
+test('a join code of another session, or a changed one, opens nothing', async () => {
+  expect(await code(joinGroup(laptop.device, 'keepset-join-aaaa'))).toBe('input/malformed');
+  const codes: string[] = [];
+  const starting = code(
+    runKeygen(
+      phone.device,
+      { scheme: 'ed25519', policy: 'thresh(2,server,phone,laptop)' },
+      {
+        announce: (all) => codes.push(...all.codes.map((each) => each.code)),
+        compare: () => Promise.resolve(),
+      },
+    ),
+  );
+  await expect.poll(() => codes.length).toBe(1);
+  // The tablet has got hold of the laptop's code: the server knows no such member.
+  expect(await code(joinGroup(tablet.device, codes[0]!))).toBe('abort/unknown-party');
+  const group = joinGroup(laptop.device, codes[0]!).then((joined) => joinKeygen(laptop.device, joined));
+  expect(await starting).toBe('no error');
+  expect((await group).policy).toBe('thresh(2,server,phone,laptop)');
+});
