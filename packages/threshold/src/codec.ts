@@ -53,7 +53,8 @@ export const encodeKeyShare = (share: KeyShare): Uint8Array =>
  */
 export const decodeKeyShare = (bytes: Uint8Array): KeyShare => {
   const { group, party, secret } = decodeAs(shareSchema, bytes, 'key share');
-  return checkedShare({ group, party, secret: new Secret(Uint8Array.from(secret)) });
+  // The decoder copies: this is the only place the secret is now in, besides `bytes`.
+  return checkedShare({ group, party, secret: new Secret(secret) });
 };
 
 /** Checks that the fields of a share fit one another. @throws KeepsetError `wire/malformed` */
