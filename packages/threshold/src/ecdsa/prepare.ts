@@ -98,14 +98,19 @@ const commitmentOf = (
   salt: Uint8Array,
 ): Uint8Array => hashValue('keepset/ecdsa/sign/nonce/v1', { context: who.context, party, noncePoint, salt });
 
+/** Tells in public which setup of a pair a party holds: a share restored from before a repair holds another. */
+const setupTag = ({ who }: SigningRun, { zeroSeed }: PairState): Uint8Array =>
+  hashValue('keepset/ecdsa/sign/setup/v1', { context: who.context, zeroSeed });
+
 /** The extension's nonce: bound to the receiver's own fresh randomness, known to both from the first message on. */
 const extensionNonce = (
-  { who }: SigningRun,
+  run: SigningRun,
+  pair: PairState,
   receiver: PartyId,
   sender: PartyId,
   random: Uint8Array,
 ): Uint8Array =>
-  hashValue('keepset/ecdsa/sign/extension/v1', { context: who.context, receiver, sender, random });
+  hashValue('keepset/ecdsa/sign/extension/v1', { setup: setupTag(run, pair), receiver, sender, random });
 
 const batchOf = (session: Uint8Array, alice: PartyId, bob: PartyId): Uint8Array =>
   hashValue('keepset/ecdsa/sign/batch/v1', { session, alice, bob });
@@ -126,16 +131,17 @@ export const prepareNonce = <R>(
   const factors = new Map<PartyId, Factor>();
   const send = new Map<PartyId, Uint8Array>();
   for (const peer of who.peers) {
+    const pair = valueOf(run.pairs, peer);
     const choices = rng(multiplicationOts / 8);
     const { message, rows } = extendAsReceiver(
       suite.hash,
-      valueOf(run.pairs, peer).receiver,
-      extensionNonce(run, who.me, peer, random),
+      pair.receiver,
+      extensionNonce(run, pair, who.me, peer, random),
       choices,
       rng(checkBits / 8),
     );
     factors.set(peer, { choices, rows, factor: factorOf(suite, choices) });
-    send.set(peer, encodeCbor({ random, commitment, ...message }));
+    send.set(peer, encodeCbor({ random, commitment, setup: setupTag(run, pair), ...message }));
   }
   const own: Own = { random, commitment, salt, nonce, mask, noncePoint, factors };
   return { send, next: (inbox) => multiply(run, own, inbox, finish) };
@@ -176,6 +182,12 @@ const multiply = <R>(
   const { curve } = suite;
   const firsts = new Map<PartyId, Round1>();
   for (const peer of who.peers) firsts.set(peer, inbox.read(peer, round1Schema));
+  // Before any check that bans: with different setups all those checks fail between honest parties too.
+  for (const [peer, { setup }] of firsts)
+    if (!bytesEqual(setup, setupTag(run, valueOf(pairs, peer))))
+      throw new KeepsetError('abort/wrong-epoch', `${peer} holds another setup for signing with ${who.me}.`, {
+        hint: 'One of the two shares is out of date. Use the latest copy of it, or refresh the key.',
+      });
   const session = sessionOf(
     run,
     quorum.map((party) => (party === who.me ? own : valueOf(firsts, party))),
@@ -187,15 +199,15 @@ const multiply = <R>(
   const send = new Map<PartyId, Uint8Array>();
   for (const peer of who.peers) {
     const first = valueOf(firsts, peer);
-    const { sender } = valueOf(pairs, peer);
-    const nonce = extensionNonce(run, peer, who.me, first.random);
-    const rows = extendAsSender(suite.hash, sender, nonce, multiplicationOts, first);
+    const pair = valueOf(pairs, peer);
+    const nonce = extensionNonce(run, pair, peer, who.me, first.random);
+    const rows = extendAsSender(suite.hash, pair.sender, nonce, multiplicationOts, first);
     if (rows === undefined) throw banned(peer, 'failed the consistency check of the OT extension.');
     const product = multiplyAsAlice(
       suite,
       batchOf(session, who.me, peer),
       rows,
-      wordsOf(sender.delta),
+      wordsOf(pair.sender.delta),
       [own.nonce, key],
       rng,
     );
@@ -239,7 +251,7 @@ const combine = (run: SigningRun, own: Own, sent: Sent, inbox: Inbox): Prepared 
   const { curve } = suite;
   const seconds = new Map<PartyId, Round2>();
   for (const peer of who.peers) seconds.set(peer, inbox.read(peer, round2Schema(curve.pointBytes)));
-  // Before any check that bans: where the sessions differ, all those checks fail between honest parties too.
+  // Likewise: where the sessions differ, the checks below fail between honest parties too.
   for (const [peer, second] of seconds)
     if (!bytesEqual(second.session, sent.session))
       throw new KeepsetError('abort/transcript-mismatch', `${peer} saw a different first round.`);

@@ -9,6 +9,8 @@ import { productLengths, type ProductMessage } from './rvole.ts';
 export interface Round1 extends ExtensionMessage {
   readonly random: Uint8Array;
   readonly commitment: Uint8Array;
+  /** Which setup of the pair the sender holds. */
+  readonly setup: Uint8Array;
 }
 
 /** To everyone: the nonce and key points; to the peer: Alice's message and what authenticates her inputs. */
@@ -39,6 +41,7 @@ const extension = extensionLengths(multiplicationOts);
 export const round1Schema: Schema<Round1> = v.strictObject({
   random: bytesOfLength(32),
   commitment: bytesOfLength(32),
+  setup: bytesOfLength(32),
   vectors: bytesOfLength(extension.vectors),
   choiceCheck: bytesOfLength(extension.choiceCheck),
   rowCheck: bytesOfLength(extension.rowCheck),

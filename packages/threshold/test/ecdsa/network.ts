@@ -175,3 +175,21 @@ export const withBody = (
   const body = change(decodeCbor(message.body) as Record<string, never>);
   return { ...message, body: body instanceof Uint8Array ? body : encodeCbor(body as never) };
 };
+
+/** Results of all but the adversary. */
+export const honestResults = <R>(run: Run<R>, adversary: PartyId): R[] =>
+  [...run.outcomes].flatMap(([party, outcome]) =>
+    party !== adversary && outcome.status === 'done' ? [outcome.result] : [],
+  );
+
+/** Failures of all but the adversary. */
+export const honestErrors = <R>(run: Run<R>, adversary: PartyId): [PartyId, KeepsetError][] =>
+  [...run.outcomes].flatMap(([party, outcome]) =>
+    party !== adversary && outcome.status === 'failed'
+      ? [[party, outcome.error] as [PartyId, KeepsetError]]
+      : [],
+  );
+
+/** Whether two messages are of the same round from and to the same parties. */
+export const isSlot = (a: ProtocolMessage, b: ProtocolMessage): boolean =>
+  a.from === b.from && a.to === b.to && a.round === b.round;

@@ -7,11 +7,13 @@ import { p256 } from '@noble/curves/nist.js';
 import { secp256k1 } from '@noble/curves/secp256k1.js';
 import { keccak_256 } from '@noble/hashes/sha3.js';
 import { sha256 } from '@noble/hashes/sha2.js';
-import { KeepsetError, utf8ToBytes } from '@keepset/bytes';
+import { KeepsetError, Secret, utf8ToBytes } from '@keepset/bytes';
 import { protocolFor, type KeyShare, type SignRequest } from '../../src/index.ts';
+import { decodeSecret, encodeSecret, type EcdsaSecret } from '../../src/ecdsa/secret.ts';
 import { startEcdsaSign } from '../../src/ecdsa/sign.ts';
 import { ecdsaP256Suite, ecdsaSecp256k1Suite, type EcdsaSuite } from '../../src/ecdsa/suites.ts';
 import { makeKey, resultsOf, runNetwork, seededRng, sessionOf, signStarts } from './network.ts';
+import { transparentSuite } from './transparent.ts';
 
 const curveOf = (suite: EcdsaSuite): typeof secp256k1 => (suite.scheme === 'ecdsa-p256' ? p256 : secp256k1);
 
@@ -173,5 +175,50 @@ describe('digests', () => {
         true,
       );
     }
+  });
+});
+
+describe('shares that do not belong together', () => {
+  const quorum = ['phone', 'server'];
+  const request: SignRequest = { message: utf8ToBytes('mixed'), digest: 'sha256' };
+  const suite = transparentSuite;
+  const { curve } = suite;
+  const key = makeKey(suite, 2, quorum, 'mixed');
+  const other = makeKey(suite, 2, quorum, 'mixed with');
+  /** The phone's share with the states of another setup, or of none. */
+  const withPairs = (pairs: EcdsaSecret['pairs']): Map<string, KeyShare> => {
+    const phone = key.get('phone')!;
+    const secret = encodeSecret(curve, { ...decodeSecret(curve, phone), pairs });
+    return new Map([...key, ['phone', { ...phone, secret }]]);
+  };
+
+  it('say so, and ban no one, when one has the setup of another time', () => {
+    const stale = withPairs(decodeSecret(curve, other.get('phone')!).pairs);
+    const run = runNetwork(signStarts(suite, stale, quorum, request, 'stale'));
+    for (const outcome of run.outcomes.values())
+      expect(outcome).toMatchObject({ status: 'failed', error: { code: 'abort/wrong-epoch', culprits: [] } });
+  });
+
+  it('do not start signing with a party they have no setup with', () => {
+    const start = signStarts(suite, withPairs(new Map()), quorum, request, 'none').get('phone')!;
+    expect(start).toThrow(expect.objectContaining({ code: 'input/invalid-argument' }));
+  });
+
+  it('are refused as damaged when the secret is not what was written', () => {
+    const phone = key.get('phone')!;
+    const bytes = phone.secret.reveal();
+    for (const bad of [new Uint8Array(0), bytes.slice(1), bytes.slice(0, 4000), Uint8Array.of(...bytes, 0)]) {
+      const shares = new Map([...key, ['phone', { ...phone, secret: new Secret(bad) }]]);
+      expect(signStarts(suite, shares, quorum, request, 'damaged').get('phone')!).toThrow(
+        expect.objectContaining({ code: 'place/damaged' }),
+      );
+    }
+  });
+
+  it('sign nothing when they are of two keys', () => {
+    const mixed = new Map([...key, ['server', other.get('server')!]]);
+    const run = runNetwork(signStarts(suite, mixed, quorum, request, 'two keys'));
+    for (const outcome of run.outcomes.values())
+      expect(outcome).toMatchObject({ status: 'failed', error: { code: 'abort/wrong-session' } });
   });
 });
