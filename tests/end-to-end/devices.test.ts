@@ -88,7 +88,7 @@ const meet = async <T, U>(
   });
   await Promise.race([announced.promise, starting]);
   const [started, ...others] = await Promise.all([starting, ...joined]);
-  return { started, joined: others as U[], digits };
+  return { started, joined: others, digits };
 };
 
 const everyone = (): ReadonlyMap<string, TestDevice> =>
