@@ -36,7 +36,11 @@ const coefficient = (j: number, i: number): number => invert((255 - j) ^ i);
 /** Adds `factor` times `source` to `target`. */
 const addScaled = (target: Uint8Array, source: Uint8Array, factor: number): void => {
   if (factor === 0) return;
-  for (let n = 0; n < target.length; n++) target[n] = at(target, n) ^ multiply(factor, at(source, n));
+  const logFactor = at(log, factor);
+  for (let n = 0; n < target.length; n++) {
+    const value = at(source, n);
+    if (value !== 0) target[n] = at(target, n) ^ at(exp, logFactor + at(log, value));
+  }
 };
 
 /**

@@ -4,11 +4,23 @@ export type {
   CopyMeta,
   CopyName,
   PendingPlace,
-  PlaceKind,
-  PlaceProperties,
   SharePlace,
   StoredCopy,
 } from './port.ts';
+export {
+  losses,
+  placeKinds,
+  propertiesOf,
+  survivalTable,
+  thefts,
+  theftTable,
+  type Gain,
+  type Loss,
+  type PlaceKind,
+  type PlaceProperties,
+  type Survival,
+  type Theft,
+} from './properties.ts';
 export type { FileFacts, FileKind, FileSystem, OpenFile } from './fs/port.ts';
 export { nodeFileSystem } from './fs/node.ts';
 export { openFilePlace } from './file/place.ts';

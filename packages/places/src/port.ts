@@ -12,19 +12,7 @@
  * (something in the copy's way is not ours: a link, a folder), `place/damaged`, `input/invalid-argument`.
  */
 import type { ErrorCode } from '@keepset/bytes';
-
-/** What a place is. */
-export type PlaceKind =
-  | 'memory'
-  | 'file'
-  | 'usb'
-  | 'printed-kit'
-  | 'finder-backup'
-  | 'keyring'
-  | 'passkey'
-  | 'secure-enclave'
-  | 'icloud-keychain'
-  | 'protected-file';
+import type { PlaceKind, PlaceProperties } from './properties.ts';
 
 /** Which copy: the holder's share of one key at one epoch. */
 export interface CopyName {
@@ -64,13 +52,6 @@ export type CopyHealth =
     }
   | { readonly status: 'damaged'; readonly code: ErrorCode; readonly reason: string }
   | { readonly status: 'unreachable'; readonly code: ErrorCode; readonly reason: string };
-
-/** What a place declares about itself. */
-export interface PlaceProperties {
-  readonly kind: PlaceKind;
-  /** For people, in lower case: `protected file`. */
-  readonly title: string;
-}
 
 /** One place. */
 export interface SharePlace {

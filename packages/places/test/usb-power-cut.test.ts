@@ -46,7 +46,7 @@ let writer: Writer;
 let copies: Uint8Array[];
 beforeAll(async () => {
   writer = await makeWriter();
-  copies = await Promise.all(Array.from({ length: 8 }, (_, i) => writer.write(i + 1)));
+  copies = await Promise.all(Array.from({ length: 9 }, (_, i) => writer.write(i + 1)));
 });
 
 const kit = newKitId();

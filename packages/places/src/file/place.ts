@@ -22,6 +22,7 @@ import {
 import { nodeFileSystem } from '../fs/node.ts';
 import type { FileSystem } from '../fs/port.ts';
 import type { CopyEntry, CopyMeta, CopyName, PendingPlace, StoredCopy } from '../port.ts';
+import { propertiesOf } from '../properties.ts';
 import { fileNameOf, isTemporaryOf, parseFileName, temporaryNameOf } from './names.ts';
 
 interface Folder {
@@ -38,18 +39,14 @@ interface Folder {
 export const openFilePlace = async (
   path: string,
   files: FileSystem = nodeFileSystem,
-  kind: keyof typeof titles = 'file',
+  kind: FileKind = 'file',
 ): Promise<PendingPlace> => {
   await ensureFolder({ files, path });
   return filePlace({ files, path }, kind);
 };
 
 /** The places that are a folder of files. */
-const titles = {
-  file: 'protected file',
-  'protected-file': 'Data Protection file',
-  'secure-enclave': 'Secure Enclave file',
-} as const;
+type FileKind = 'file' | 'protected-file' | 'secure-enclave';
 
 const ensureFolder = async ({ files, path }: Folder): Promise<void> => {
   const facts = await files.facts(path);
@@ -65,11 +62,11 @@ const ensureFolder = async ({ files, path }: Folder): Promise<void> => {
     });
 };
 
-const filePlace = (folder: Folder, kind: keyof typeof titles): PendingPlace => {
+const filePlace = (folder: Folder, kind: FileKind): PendingPlace => {
   const get = (name: CopyName): Promise<StoredCopy | null> => readCurrent(folder, name);
   return {
     kind,
-    describe: () => ({ kind, title: titles[kind] }),
+    describe: () => propertiesOf(kind),
     get,
     put: async (name, bytes, meta) => {
       checkCopy(name, bytes, meta);

@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import { KeepsetError, bytesEqual, fromBase64, parseAs, toBase64, type Schema } from '@keepset/bytes';
 import { byName, checkCopy, checkName, checkRead, healthOf, refuseOlder, sameGeneration } from '../copy.ts';
 import type { CopyEntry, CopyName, SharePlace, StoredCopy } from '../port.ts';
+import { propertiesOf } from '../properties.ts';
 import type { Keyring } from './port.ts';
 
 interface Index {
@@ -63,7 +64,7 @@ export const keyringPlace = (keyring: Keyring): SharePlace => {
 
   return {
     kind: 'keyring',
-    describe: () => ({ kind: 'keyring', title: 'OS keyring' }),
+    describe: () => propertiesOf('keyring'),
     get,
     put: async (name, bytes, meta) => {
       checkCopy(name, bytes, meta);

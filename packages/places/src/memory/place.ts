@@ -10,6 +10,7 @@ import {
   sameGeneration,
 } from '../copy.ts';
 import type { CopyEntry, CopyName, PendingPlace, StoredCopy } from '../port.ts';
+import { propertiesOf } from '../properties.ts';
 
 /** An in-memory place for tests, and the handles a test needs to hurt it. */
 export interface MemoryPlace extends PendingPlace {
@@ -51,7 +52,7 @@ export const memoryPlace = (): MemoryPlace => {
 
   return {
     kind: 'memory',
-    describe: () => ({ kind: 'memory', title: 'memory' }),
+    describe: () => propertiesOf('memory'),
     get,
     put: async (name, bytes, meta) => {
       checkCopy(name, bytes, meta);

@@ -14,6 +14,7 @@ import { byName, checkCopy, checkName, checkRead, healthOf, refuseOlder, sameGen
 import { openFilePlace } from '../file/place.ts';
 import type { FileSystem } from '../fs/port.ts';
 import type { CopyEntry, CopyName, PendingPlace, SharePlace, StoredCopy } from '../port.ts';
+import { propertiesOf } from '../properties.ts';
 import { tagIdentity, tagRecipient } from './p256tag.ts';
 import type { EnclaveKey, FileProtection, NativeVault } from './port.ts';
 
@@ -132,7 +133,7 @@ export const icloudKeychainPlace = (vault: NativeVault): SharePlace => {
   };
   return {
     kind: 'icloud-keychain',
-    describe: () => ({ kind: 'icloud-keychain', title: 'iCloud Keychain' }),
+    describe: () => propertiesOf('icloud-keychain'),
     get,
     put: async (name, bytes, meta) => {
       checkCopy(name, bytes, meta);

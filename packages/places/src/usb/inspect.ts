@@ -142,9 +142,10 @@ const inspectSlot = (
         settled: vouched,
       });
   }
-  const repaired = parity === null ? null : repairWith(parity, bytes ?? new Uint8Array(0));
+  // Not needed where the slot holds what the sidecar describes.
   const isNews = parity !== null && candidates.every((known) => !bytesEqual(known.sha256, parity.sha256));
-  if (repaired !== null && isNews)
+  const repaired = isNews ? repairWith(parity, bytes ?? new Uint8Array(0)) : null;
+  if (isNews && repaired !== null)
     candidates.push({
       slot,
       bytes: repaired,

@@ -7,6 +7,7 @@ import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import type { FileSigner } from '@keepset/wire';
 import { byName, checkCopy, checkName, checkRead, healthOf, refuseOlder, sameGeneration } from '../copy.ts';
 import type { CopyEntry, CopyMeta, CopyName, SharePlace, StoredCopy } from '../port.ts';
+import { propertiesOf } from '../properties.ts';
 import { candidatesOf, inspectContainer, type Candidate, type ContainerReport } from './inspect.ts';
 import { findContainers, type ContainerRef } from './layout.ts';
 import { createContainer, mirrorCopy, newestOf, removeContainer, saveCopy } from './write.ts';
@@ -101,7 +102,7 @@ export const usbPlace = (container: ContainerRef, signer: FileSigner, ledger: Us
 
   return {
     kind: 'usb',
-    describe: () => ({ kind: 'usb', title: 'USB container' }),
+    describe: () => propertiesOf('usb'),
     put,
     get,
     list: async () => {
