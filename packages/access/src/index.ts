@@ -82,3 +82,4 @@ export { explainLines, minimumLines } from './render/explain.ts';
 export { comparisonLines, proposalLines, simulationLines, suggestionLines } from './render/advice.ts';
 export { analysisToJson } from './render/json.ts';
 export { policySvg } from './render/svg.ts';
+export { printSetup } from './setup/print-setup.ts';

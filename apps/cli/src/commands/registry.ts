@@ -17,6 +17,8 @@ export type CommandName =
   | 'refresh'
   | 'reshare'
   | 'repair'
+  | 'policy'
+  | 'wizard'
   | 'quickstart';
 
 /** Every command; loaded only when used, so that each starts quickly. */
@@ -36,6 +38,8 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   refresh: async () => (await import('./life.ts')).refresh,
   reshare: async () => (await import('./life.ts')).reshare,
   repair: async () => (await import('./life.ts')).repair,
+  policy: async () => (await import('./policy.ts')).policy,
+  wizard: async () => (await import('./wizard.ts')).wizard,
   quickstart: async () => (await import('./quickstart.ts')).quickstart,
 };
 

@@ -31,8 +31,8 @@ export interface CredibleMinimum {
 }
 
 /**
- * Analyses a setup exactly.
- * @throws KeepsetError `policy/unsupported` where an exact answer is out of reach, `input/invalid-argument`
+ * Analyses a setup exactly. Where only an exact probability is out of reach, it is left out and said so.
+ * @throws KeepsetError `policy/unsupported` where the tolerances are out of reach too, `input/invalid-argument`
  * for locks in a circle.
  * @spec spec/policy.md §5
  */

@@ -32,8 +32,8 @@ export const constantLevel = 511;
 /** Node numbers have 22 bits, so that a level and two nodes make one exact number: the keys of the tables. */
 export const nodeLimit: number = 2 ** 22;
 
-/** Each step makes one node at most, beside the variables. */
-export const stepLimit: number = nodeLimit / 2;
+/** Each step makes one node at most, beside the variables, so that no number overflows. */
+export const stepLimit: number = 2 ** 19;
 
 /** An empty diagram that refuses, rather than eat the time and memory, after `steps` steps of work. */
 export const createDiagram = (steps: number = stepLimit): Diagram => ({

@@ -1,7 +1,7 @@
 import type { Range } from '../setup/setup.ts';
 import type { FaultModel, Happening } from './faults.ts';
 import { countOccurrences, decide, fold, type Formula } from './formula.ts';
-import { prepareProbability } from './probability.ts';
+import { prepareProbability, unlessEntangled } from './probability.ts';
 import { scenariosOf } from './scenarios.ts';
 
 /** How one of the two bad ends comes about, and how likely it is. */
@@ -10,8 +10,15 @@ export interface Risk {
   readonly scenarios: readonly Scenario[];
   /** How many there are, listed or not; `undefined` where only those of one and two happenings are known. */
   readonly scenarioCount: bigint | undefined;
-  /** `undefined` when nothing that matters has a probability. */
+  /** `undefined` when nothing that matters has a probability, or when {@link Risk.tooEntangled}. */
   readonly probability: RiskProbability | undefined;
+  /**
+   * Never above this at the high ends, even if happenings that the model takes as independent come together.
+   * `undefined` when nothing that matters has a probability.
+   */
+  readonly anyDependence: number | undefined;
+  /** An exact probability is out of reach; the bound still holds. */
+  readonly tooEntangled: boolean;
 }
 
 export type Scenario = readonly Happening[];
@@ -21,10 +28,6 @@ export type Scenario = readonly Happening[];
  * events listed, each as likely as its own range says: it covers not knowing the numbers, not a wrong model.
  */
 export interface RiskProbability extends Range {
-  /**
-   * Never above this at the high ends, even if happenings that the model takes as independent come together.
-   */
-  readonly anyDependence: number;
   /** By what would be gained, largest first. */
   readonly sensitivity: readonly Sensitivity[];
   /** Happenings that matter and have no probability: counted as never. */
@@ -43,33 +46,42 @@ export interface Sensitivity {
   readonly removable: number;
 }
 
-/** @throws KeepsetError `policy/unsupported` where an exact probability is out of reach. */
+/** Works out how `formula` comes about. */
 export const riskOf = (model: FaultModel, formula: Formula): Risk => {
   const { sets, total } = scenariosOf(formula);
   const { happenings } = model;
+  const relevant = [...countOccurrences(formula).keys()];
+  const isRated =
+    typeof formula === 'boolean' || relevant.some((index) => happenings[index]?.probability !== undefined);
+  const probability = isRated
+    ? unlessEntangled(() => riskProbabilityOf(model, formula, relevant))
+    : undefined;
   return {
     scenarios: sets.map((set) => set.flatMap((index) => happenings[index] ?? [])),
     scenarioCount: total,
-    probability: riskProbabilityOf(model, formula),
+    probability,
+    anyDependence: isRated ? boundOf(formula, chancesAt(model, 'high')) : undefined,
+    tooEntangled: isRated && probability === undefined,
   };
 };
 
-const riskProbabilityOf = (model: FaultModel, formula: Formula): RiskProbability | undefined => {
+const chancesAt = ({ happenings }: FaultModel, end: keyof Range): readonly number[] =>
+  happenings.map(({ probability }) => probability?.[end] ?? 0);
+
+const riskProbabilityOf = (
+  model: FaultModel,
+  formula: Formula,
+  relevant: readonly number[],
+): RiskProbability => {
   const { happenings } = model;
-  const relevant = [...countOccurrences(formula).keys()];
-  const isRated = relevant.some((index) => happenings[index]?.probability !== undefined);
-  if (!isRated && typeof formula !== 'boolean') return undefined;
-  const chances = (end: keyof Range): readonly number[] =>
-    happenings.map((one) => one.probability?.[end] ?? 0);
+  const high = chancesAt(model, 'high');
   // What never happens even at the high end is left out; it could only slow things down.
-  const high = chances('high');
   const evaluate = prepareProbability(decide(formula, (index) => (high[index] === 0 ? false : undefined)));
-  const likely = evaluate(chances('likely'));
+  const likely = evaluate(chancesAt(model, 'likely'));
   return {
-    low: evaluate(chances('low')).value,
+    low: evaluate(chancesAt(model, 'low')).value,
     likely: likely.value,
     high: evaluate(high).value,
-    anyDependence: boundOf(formula, high),
     sensitivity: [...likely.slope]
       .flatMap(([index, slope]) => sensitivityOf(happenings[index], slope, likely.value))
       .toSorted((a, b) => b.removable - a.removable || b.slope - a.slope),

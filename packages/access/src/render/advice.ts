@@ -50,11 +50,9 @@ export const simulationLines = (steps: readonly SimulatedStep[]): readonly strin
     ...bullet(
       step.quorum === undefined ? 'You cannot sign any more.' : `You can sign with ${listed(step.quorum)}.`,
     ),
-    ...bullet(
-      step.thiefNeeds.length === 0
-        ? 'Somebody else can sign.'
-        : `Somebody else would still need ${listed(step.thiefNeeds)}.`,
-    ),
+    ...(step.thiefNeeds.length === 0
+      ? []
+      : bullet(`Somebody else would still need ${listed(step.thiefNeeds)}.`)),
     ...step.advice.flatMap((line) => bullet(line)),
   ]);
 

@@ -1,6 +1,6 @@
 import type { Analysis } from '../analysis/analyse.ts';
 import type { EventOutcome, Outcome } from '../analysis/outcomes.ts';
-import type { Risk, Scenario } from '../analysis/risk.ts';
+import type { Risk, RiskProbability, Scenario } from '../analysis/risk.ts';
 import type { PartySets } from '../analysis/tolerance.ts';
 import {
   bullet,
@@ -44,20 +44,22 @@ const riskLines = ({ loss, theft }: Analysis): readonly string[] =>
       ['Locked out      ', loss],
       ['Stolen          ', theft],
     ] as const
-  ).flatMap(([label, { probability }]) => {
-    if (probability === undefined) return [];
-    const { low, likely, high, anyDependence, unrated } = probability;
-    const range = low === high ? '' : `, range ${scientific(low)} to ${scientific(high)}`;
-    return [
-      `${label} ${oddsOf(likely)}${range}`,
-      ...(unrated.length > 0
-        ? indented(`Without a probability, and counted as never: ${listed(unrated.map(({ id }) => id))}.`, 17)
-        : []),
-      ...(anyDependence < 1
-        ? [`${' '.repeat(17)}at most ${scientific(anyDependence)} if chances come together`]
-        : []),
-    ];
-  });
+  ).flatMap(([label, { probability, anyDependence, tooEntangled }]) => [
+    ...(probability === undefined ? [] : probabilityLines(label, probability)),
+    ...(tooEntangled ? [`${label} too many events strike across one another for an exact figure`] : []),
+    ...(anyDependence !== undefined && anyDependence < 1
+      ? [`${' '.repeat(17)}at most ${scientific(anyDependence)} if chances come together`]
+      : []),
+  ]);
+
+const probabilityLines = (
+  label: string,
+  { low, likely, high, unrated }: RiskProbability,
+): readonly string[] => {
+  const range = low === high ? '' : `, range ${scientific(low)} to ${scientific(high)}`;
+  const missing = `Without a probability, and counted as never: ${listed(unrated.map(({ id }) => id))}.`;
+  return [`${label} ${oddsOf(likely)}${range}`, ...(unrated.length > 0 ? indented(missing, 17) : [])];
+};
 
 /** The credible minimum, met or with what it lacks. */
 export const minimumLines = ({ credibleMinimum }: Analysis): readonly string[] =>

@@ -28,12 +28,14 @@ const finite = (value: number): number | null => (Number.isFinite(value) ? value
 const riskToJson = (end: 'loss' | 'theft', risk: Risk): Readonly<Record<string, unknown>> => ({
   [`${end}Scenarios`]: risk.scenarios.map((scenario) => scenario.map(({ id, title }) => ({ id, title }))),
   [`${end}ScenarioCount`]: risk.scenarioCount === undefined ? null : String(risk.scenarioCount),
+  ...(risk.anyDependence === undefined
+    ? {}
+    : { [`${end}ProbabilityAnyDependence`]: risk.anyDependence, [`${end}TooEntangled`]: risk.tooEntangled }),
   ...(risk.probability === undefined
     ? {}
     : {
         [`${end}Probability`]: risk.probability.likely,
         [`${end}ProbabilityRange`]: [risk.probability.low, risk.probability.high],
-        [`${end}ProbabilityAnyDependence`]: risk.probability.anyDependence,
         [`${end}Unrated`]: risk.probability.unrated.map(({ id }) => id),
         [`${end}Sensitivity`]: risk.probability.sensitivity.map(({ happening, ...figures }) => ({
           id: happening.id,
