@@ -26,10 +26,12 @@ export const losses = [
   'house-fire',
   'vendor-gone',
 ] as const;
+/** One of {@link losses}. */
 export type Loss = (typeof losses)[number];
 
 /** Thefts, in the order of the table. */
 export const thefts = ['phone-and-passcode', 'account-taken', 'computer-taken', 'medium-found'] as const;
+/** One of {@link thefts}. */
 export type Theft = (typeof thefts)[number];
 
 /** `maybe`: on where it is kept or how it was set up; count it as lost until that is known. */

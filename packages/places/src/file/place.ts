@@ -39,14 +39,14 @@ interface Folder {
 export const openFilePlace = async (
   path: string,
   files: FileSystem = nodeFileSystem,
-  kind: FileKind = 'file',
+  kind: FolderKind = 'file',
 ): Promise<PendingPlace> => {
   await ensureFolder({ files, path });
   return filePlace({ files, path }, kind);
 };
 
 /** The places that are a folder of files. */
-type FileKind = 'file' | 'protected-file' | 'secure-enclave';
+type FolderKind = 'file' | 'protected-file' | 'secure-enclave';
 
 const ensureFolder = async ({ files, path }: Folder): Promise<void> => {
   const facts = await files.facts(path);
@@ -62,7 +62,7 @@ const ensureFolder = async ({ files, path }: Folder): Promise<void> => {
     });
 };
 
-const filePlace = (folder: Folder, kind: FileKind): PendingPlace => {
+const filePlace = (folder: Folder, kind: FolderKind): PendingPlace => {
   const get = (name: CopyName): Promise<StoredCopy | null> => readCurrent(folder, name);
   return {
     kind,

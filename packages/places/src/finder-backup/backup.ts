@@ -6,7 +6,6 @@ import { createDecipheriv } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { KeepsetError } from '@keepset/bytes';
 import { maxShareFileBytes } from '@keepset/wire';
 import { looksLikeAge } from '../copy.ts';
@@ -151,6 +150,7 @@ interface Row {
 
 /** SQLite opens files only: the clear database lies in a private folder for the time of one query. */
 const queryRows = async (database: Uint8Array): Promise<Row[]> => {
+  const { DatabaseSync } = await import('node:sqlite');
   const folder = await mkdtemp(join(tmpdir(), 'keepset-backup-'));
   try {
     const path = join(folder, 'Manifest.db');

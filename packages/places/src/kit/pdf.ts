@@ -2,7 +2,7 @@
  * The printed kit as PDF. Two kinds of sheet, to be kept apart: the code sheet holds the identity that opens a share,
  * the share sheets hold the share's ciphertext. Neither does anything alone.
  */
-import Pdf from 'pdfkit';
+import type Pdf from 'pdfkit';
 import { encodeQR } from 'qr';
 import { KeepsetError } from '@keepset/bytes';
 import { encodeChunks } from './chunks.ts';
@@ -98,7 +98,9 @@ export const renderShareSheets = async (sheet: ShareSheet): Promise<Uint8Array> 
 const render = async (facts: KitFacts, draw: (doc: Doc) => void): Promise<Uint8Array> => {
   const date = new Date(facts.createdAt);
   if (Number.isNaN(date.getTime())) throw new KeepsetError('input/invalid-argument', 'Not a date.');
-  const doc = new Pdf({
+  // Loaded when something is printed: it takes longer than everything else here together.
+  const { default: Document } = await import('pdfkit');
+  const doc = new Document({
     size: [...sizes[facts.paper]],
     margin,
     info: { Title: `Keepset kit ${facts.kit}`, CreationDate: date, ModDate: date },

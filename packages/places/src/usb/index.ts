@@ -3,7 +3,6 @@ export {
   findContainers,
   folderOf,
   newKitId,
-  otherSlot,
   slots,
   type ContainerRef,
   type Slot,
