@@ -34,10 +34,12 @@ export const isConsistentGroup = (curve: CurvePort, group: GroupKey): boolean =>
   if (group.keyId !== keyIdOf(group.scheme, publicKey)) return false;
   const points = commitments.map((bytes) => curve.decodePoint(bytes)).filter((point) => point !== undefined);
   if (points.length !== threshold) return false;
-  return verifyingShares.every((bytes, i) => {
-    const image = curve.decodePoint(bytes);
-    return image !== undefined && curve.equals(image, evaluateCommitmentsVarTime(curve, points, i + 1));
-  });
+  const images = parties.map((_, i) => evaluateCommitmentsVarTime(curve, points, i + 1));
+  if (images.some((image) => curve.isIdentity(image))) return false;
+  // Compared as bytes: decoding a point costs more than computing it.
+  return curve
+    .encodePoints(images)
+    .every((image, i) => bytesEqual(image, verifyingShares[i] ?? new Uint8Array()));
 };
 
 /** @throws KeepsetError `input/invalid-argument` for public data of another scheme or that do not fit one another */

@@ -24,7 +24,13 @@ export const bodySchema = <T extends object>(fields: {
   readonly [K in keyof T]-?: Schema<Exclude<T[K], undefined>> | undefined;
 }): Schema<T> => {
   const present = Object.entries(fields).filter(([, schema]) => schema !== undefined);
-  return v.strictObject(Object.fromEntries(present) as v.ObjectEntries) as unknown as Schema<T>;
+  // An array without elements would pass for an object without fields.
+  const notArray = v.check((value: unknown) => !Array.isArray(value), 'expected a map');
+  return v.pipe(
+    v.unknown(),
+    notArray,
+    v.strictObject(Object.fromEntries(present) as v.ObjectEntries),
+  ) as unknown as Schema<T>;
 };
 
 /** A part of a pair's setup. */

@@ -23,6 +23,7 @@ export const schnorrSchemes = ['ed25519', 'schnorr-secp256k1'] as const;
 export const names: readonly PartyId[] = ['phone', 'server', 'usb', 'ipad', 'paper', 'cloud', 'friend'];
 
 export type Shares = ReadonlyMap<PartyId, KeyShare>;
+export type { Run, Wire };
 export type Starts<R> = Map<PartyId, () => Step<R>>;
 
 export const curveOf = (scheme: Scheme): CurvePort =>
@@ -74,10 +75,11 @@ export const groupOf = (shares: Shares): GroupKey => {
   return first.group;
 };
 
-export const refreshStarts = (shares: Shares, seed: string): Starts<KeyShare> =>
+/** `name` gives the session and, where no seed is given, the randomness. */
+export const refreshStarts = (shares: Shares, name: string, seed: string = name): Starts<KeyShare> =>
   new Map(
     [...shares].map(([party, share]) => {
-      const params = { session: sessionOf(seed), share, rng: seededRng(`${seed}/${party}`) };
+      const params = { session: sessionOf(name), share, rng: seededRng(`${seed}/${party}`) };
       return [party, () => protocolFor(share.group.scheme).startRefresh(params)];
     }),
   );
@@ -86,14 +88,15 @@ export const repairStarts = (
   shares: Shares,
   helpers: readonly PartyId[],
   target: PartyId,
-  seed: string,
+  name: string,
+  seed: string = name,
 ): Starts<KeyShare> => {
   const group = groupOf(shares);
   return new Map(
     [...helpers, target].map((me) => {
       const own = me === target ? {} : { share: shareOf(shares, me) };
       const rng = seededRng(`${seed}/${me}`);
-      const params = { session: sessionOf(seed), group, helpers, target, me, rng, ...own };
+      const params = { session: sessionOf(name), group, helpers, target, me, rng, ...own };
       return [me, () => protocolFor(group.scheme).startRepair(params)];
     }),
   );
@@ -104,7 +107,8 @@ export const reshareStarts = (
   dealers: readonly PartyId[],
   parties: readonly PartyId[],
   threshold: number,
-  seed: string,
+  name: string,
+  seed: string = name,
 ): Starts<Reshared> => {
   const group = groupOf(shares);
   const next = { policy: policyOf(parties, threshold), parties, threshold };
@@ -112,7 +116,7 @@ export const reshareStarts = (
     [...new Set([...dealers, ...parties])].map((me) => {
       const own = dealers.includes(me) ? { share: shareOf(shares, me) } : {};
       const rng = seededRng(`${seed}/${me}`);
-      const params: ReshareParams = { session: sessionOf(seed), group, dealers, next, me, rng, ...own };
+      const params: ReshareParams = { session: sessionOf(name), group, dealers, next, me, rng, ...own };
       return [me, () => protocolFor(group.scheme).startReshare(params)];
     }),
   );
