@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { open, readFile, readdir, rename, rm, mkdir } from 'node:fs/promises';
+import { open, readFile, readdir, rename, rm, mkdir, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { KeepsetError } from '@keepset/bytes';
 
@@ -45,6 +45,18 @@ export const removeDurably = async (path: string): Promise<void> => {
     await syncFolder(dirname(path));
   } catch (cause) {
     if (codeOf(cause) !== 'ENOENT') throw toPlaceError(path, cause);
+  }
+};
+
+/** Removes a file durably. Of all who try at once, in whatever process, exactly one is told that it did. */
+export const claimDurably = async (path: string): Promise<boolean> => {
+  try {
+    await unlink(path);
+    await syncFolder(dirname(path));
+    return true;
+  } catch (cause) {
+    if (codeOf(cause) === 'ENOENT') return false;
+    throw toPlaceError(path, cause);
   }
 };
 

@@ -7,7 +7,7 @@ import {
   type PresignatureUse,
 } from '@keepset/ceremony';
 import { openAge, sealAge, type OpeningKey } from '@keepset/wire';
-import { listIfThere, readIfThere, removeDurably, writeDurably } from './files.ts';
+import { claimDurably, listIfThere, readIfThere, writeDurably } from './files.ts';
 
 const namePattern = /^([a-z2-7]{26})\.(\d+)\.[0-9a-f]{64}\.age$/;
 
@@ -37,9 +37,12 @@ export const filePresignatures = (
         presignature.secret.wipe();
         continue;
       }
-      // Those of another epoch are worth nothing and go too.
-      await removeDurably(path);
-      if (presignature !== undefined) return presignature;
+      // Those of another epoch are worth nothing and go too. Another process may have read this one as well: it
+      // belongs to whoever removes it.
+      const isMine = await claimDurably(path);
+      if (presignature === undefined) continue;
+      if (isMine) return presignature;
+      presignature.secret.wipe();
     }
     return undefined;
   },

@@ -1,0 +1,61 @@
+/** A presignature that serves two messages gives the share away: it must never be handed out twice. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { toHex, utf8ToBytes } from '@keepset/bytes';
+import { runKeygen, runPresign, signWith, type GroupKey } from '@keepset/ceremony';
+import { startServer, type RunningServer } from '@keepset/server';
+import { newDevice, openHome, type TestDevice } from '../support/device.ts';
+import { serverOptions } from '../support/server.ts';
+
+let server: RunningServer;
+let phone: TestDevice;
+/** The same device in another process. */
+let twin: TestDevice;
+let group: GroupKey;
+beforeAll(async () => {
+  server = await startServer(serverOptions());
+  phone = await newDevice(server.invite());
+  twin = await openHome(phone.home);
+  group = await runKeygen(phone.device, { scheme: 'ecdsa-secp256k1', policy: 'and(server,phone)' });
+});
+afterAll(async () => {
+  phone.close();
+  twin.close();
+  await server.close();
+});
+
+const quorum = ['server', 'phone'];
+
+test('of many that take at once, one gets the presignature', async () => {
+  for (let round = 0; round < 3; round += 1) {
+    await runPresign(phone.device, group.keyId, 1);
+    const takers = Array.from({ length: 8 }, (_, i) => (i % 2 === 0 ? phone : twin));
+    const taken = await Promise.all(
+      takers.map(({ device }) => device.presignatures.take({ ...group, quorum, path: [] })),
+    );
+    expect(taken.filter((presignature) => presignature !== undefined)).toHaveLength(1);
+  }
+});
+
+test('of several on the shelf, each is handed out once', async () => {
+  await runPresign(phone.device, group.keyId, 3);
+  const taken = await Promise.all(
+    [phone, twin, phone, twin].map(({ device }) => device.presignatures.take({ ...group, quorum, path: [] })),
+  );
+  const ids = taken.flatMap((presignature) => (presignature === undefined ? [] : [toHex(presignature.id)]));
+  expect(new Set(ids).size).toBe(ids.length);
+  expect(ids).toHaveLength(3);
+});
+
+test('two signatures at once use different presignatures, or none', async () => {
+  await runPresign(phone.device, group.keyId, 1);
+  const share = await phone.device.vault.open(group.keyId);
+  const digest = 'sha256';
+  const signed = await Promise.all(
+    ['one', 'two'].map((text, i) =>
+      signWith((i === 0 ? phone : twin).device, share, { message: utf8ToBytes(text), digest }),
+    ),
+  );
+  const [r1, r2] = signed.map(({ signature }) => toHex(signature.subarray(0, 32)));
+  expect(r1).not.toBe(r2);
+  share.secret.wipe();
+});
