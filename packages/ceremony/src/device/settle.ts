@@ -1,4 +1,5 @@
 import { toKeepsetError, type KeepsetError } from '@keepset/bytes';
+import { isRival } from './keygen.ts';
 import type { DeviceParty, OpenSession } from './ports.ts';
 
 /** What became of a ceremony that was cut off. */
@@ -20,13 +21,17 @@ export interface SettledSession {
  */
 export const settleOpenSessions = async (device: DeviceParty): Promise<readonly SettledSession[]> => {
   const settled: SettledSession[] = [];
-  for (const { session, kind, keyId, epoch } of await device.journal.list()) {
+  for (const entry of await device.journal.list()) {
+    const { session, kind, keyId, epoch } = entry;
     try {
       const { state } = await device.transport.resolve(session);
       if (state === 'committed') {
         await device.vault.promote(keyId, epoch);
         await device.vault.retire(keyId, epoch);
-      } else await device.vault.discard(keyId, epoch);
+      } else if (!(await device.journal.list()).some((other) => isRival(entry, other))) {
+        // Where another session is open, the pending share is that one's, or goes with it.
+        await device.vault.discard(keyId, epoch);
+      }
       await device.journal.remove(session);
       settled.push({ kind, keyId, outcome: state === 'committed' ? 'completed' : 'void' });
     } catch (error) {
