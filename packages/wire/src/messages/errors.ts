@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { KeepsetError, isErrorCode, type Schema } from '@keepset/bytes';
+import { KeepsetError, integerBetween, isErrorCode, type Schema } from '@keepset/bytes';
 import { decodeMessage, encodeMessage } from './protocol.ts';
 
 interface ErrorFields {
@@ -20,20 +20,36 @@ const errorFields: Schema<ErrorFields> = v.strictObject({
   culprits: v.pipe(v.array(short), v.maxLength(32)),
   hint: v.optional(short),
   session: v.optional(short),
-  round: v.optional(v.number()),
+  round: v.optional(integerBetween(0, Number.MAX_SAFE_INTEGER)),
 });
+
+/**
+ * What fits on the wire of a text that may hold anything: an error must not fail to travel because of how it reads.
+ * Cutting can split a surrogate pair; a leading byte order mark and lone surrogates have no encoding.
+ */
+const fitting = (text: string): string =>
+  text
+    .slice(0, 1000)
+    .toWellFormed()
+    .replace(/^\ufeff+/, '');
 
 /** An error as it travels. Causes stay at home: they may tell about the inside of the peer. */
 export const encodeError = (error: KeepsetError): Uint8Array =>
   encodeMessage('error', {
     code: error.code,
-    message: error.message.slice(0, 1000),
+    message: fitting(error.message),
     retry: error.retry,
-    culprits: error.culprits,
-    hint: error.hint?.slice(0, 1000),
-    session: error.session,
-    round: error.round,
+    culprits: error.culprits.slice(0, 32).map(fitting),
+    hint: error.hint === undefined ? undefined : fitting(error.hint),
+    session: error.session === undefined ? undefined : fitting(error.session),
+    round:
+      error.round !== undefined && error.round > 0 && Number.isSafeInteger(error.round)
+        ? error.round
+        : undefined,
   });
+
+/** A peer's words end up on a terminal: control characters, line breaks among them, become spaces. */
+const printable = (text: string): string => text.replaceAll(/\p{Cc}/gu, ' ');
 
 /**
  * Reads an error a peer sent. A code this version does not know becomes `transport/bad-response`.
@@ -42,16 +58,16 @@ export const encodeError = (error: KeepsetError): Uint8Array =>
 export const decodeError = (bytes: Uint8Array): KeepsetError => {
   const fields = decodeMessage('error', errorFields, bytes);
   const details = {
-    culprits: fields.culprits,
+    culprits: fields.culprits.map(printable),
     retry: fields.retry,
-    ...(fields.hint === undefined ? {} : { hint: fields.hint }),
-    ...(fields.session === undefined ? {} : { session: fields.session }),
+    ...(fields.hint === undefined ? {} : { hint: printable(fields.hint) }),
+    ...(fields.session === undefined ? {} : { session: printable(fields.session) }),
     ...(fields.round === undefined ? {} : { round: fields.round }),
   };
   if (!isErrorCode(fields.code))
     return new KeepsetError(
       'transport/bad-response',
-      `The peer reports an error this version does not know: ${fields.code}.`,
+      `The peer reports an error this version does not know: ${printable(fields.code)}.`,
     );
-  return new KeepsetError(fields.code, fields.message, details);
+  return new KeepsetError(fields.code, printable(fields.message), details);
 };

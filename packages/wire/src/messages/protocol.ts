@@ -107,7 +107,7 @@ const signRequest: Schema<SignRequest> = v.pipe(
   v.strictObject({
     message: bytesBetween(0, maxMessageBytes),
     digest: digestName,
-    taproot: v.optional(v.strictObject({ merkleRoot: bytesBetween(0, 32) })),
+    taproot: v.optional(v.strictObject({ merkleRoot: v.union([bytesOfLength(0), bytesOfLength(32)]) })),
     path: v.optional(v.pipe(childPath, v.minLength(1))),
   }),
   v.transform((value) => withoutUndefined(value) as SignRequest),

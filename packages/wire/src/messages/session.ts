@@ -5,6 +5,7 @@ import type { ProtocolMessage, SignRequest } from '@keepset/threshold';
 import {
   decodeMessage,
   encodeMessage,
+  keyIdText,
   maxMessageBytes,
   partyName,
   protocolMessage,
@@ -130,7 +131,7 @@ const sessionOutcome: Schema<SessionOutcome> = v.pipe(
   v.strictObject({
     session: bytesOfLength(32),
     state: v.picklist(['committed', 'void']),
-    keyId: v.optional(v.string()),
+    keyId: v.optional(keyIdText),
   }),
   v.transform((value) => withoutUndefined(value) as SessionOutcome),
 );
