@@ -29,6 +29,7 @@ import {
 } from './fat/device.ts';
 import { exfatSectors, formatExfat, mountExfat } from './fat/exfat.ts';
 import { fat32Sectors, formatFat32, mountFat32 } from './fat/fat32.ts';
+import { copyOf } from './contract.ts';
 import { makeWriter, type Writer } from './shares.ts';
 
 interface Kind {
@@ -74,12 +75,12 @@ const newestOn = async (kind: Kind, image: Image): Promise<number | string> => {
 };
 
 /** Whether some slot holds one of the copies whole, without any repair. */
-const wholeCopies = async (kind: Kind, image: Image): Promise<number[]> => {
+const wholeCopies = async (kind: Kind, image: Image, known = copies): Promise<number[]> => {
   const report = await inspectContainer(await findContainer(mounted(kind, image), '/stick'));
   return (['enc', 'bak'] as const).flatMap((slot) =>
     report.slots[slot].candidates
       .filter(({ source }) => source === 'as-is')
-      .flatMap(({ bytes }) => copies.flatMap((copy, i) => (bytesEqual(copy, bytes) ? [i + 1] : []))),
+      .flatMap(({ bytes }) => known.flatMap((copy, i) => (bytesEqual(copy, bytes) ? [i + 1] : []))),
   );
 };
 
@@ -113,6 +114,21 @@ describe.each(kinds)('a power cut on $name', (kind) => {
     }
     expect(cuts).toBeGreaterThanOrEqual(200);
     expect(images).toBeGreaterThan(cuts);
+  });
+
+  it('loses no copy of 15 KB either, the size of an ECDSA share', async () => {
+    const large = [1, 2, 3].map((n) => copyOf(`${n}`.repeat(15_000 + n)));
+    const device = blockDevice();
+    kind.format(device);
+    const container = { files: kind.mount(device), root: '/stick', kit, party: 2 };
+    let report = await createContainer(container, large[0]!, writer.signer);
+    for (const [n, copy] of large.slice(1).entries()) {
+      const moments = device.record();
+      report = await saveCopy(report, copy, writer.signer);
+      for (const moment of moments.filter((_, i) => i % 2 === 0))
+        for (const image of imagesAt(moment, chances.slice(0, 1)))
+          expect((await wholeCopies(kind, image, large)).some((found) => found >= n + 1)).toBe(true);
+    }
   });
 
   it('at any write of mirror and repair loses no copy', async () => {

@@ -8,7 +8,7 @@ import { Decrypter, Encrypter, generateHybridIdentity, identityToRecipient } fro
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { KeepsetError, Secret, bytesEqual, decodeCbor, encodeCbor, type CborValue } from '@keepset/bytes';
-import type { KeyShare } from '@keepset/threshold';
+import { supportedSchemes, type KeyShare } from '@keepset/threshold';
 import {
   encodeShareFile,
   generateIdentity,
@@ -60,7 +60,7 @@ const forge = async (
   return sealAge(encodeCbor(change({ ...map })), [device.recipient]);
 };
 
-describe.each(['ed25519', 'schnorr-secp256k1'] as const)('round trip of %s', (scheme) => {
+describe.each(supportedSchemes)('round trip of %s', (scheme) => {
   it('gives back every share of a 2-of-3 key', async () => {
     for (const original of makeKey(scheme, ['phone', 'server', 'usb'], 2)) {
       const bytes = await encodeShareFile(original, meta, [device.recipient], signerOf(device));
