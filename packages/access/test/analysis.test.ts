@@ -131,7 +131,7 @@ describe('agreement with the world played through', () => {
             expect(rise).toBeCloseTo(sumOver(index, true) - sumOver(index, false), 12);
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 
