@@ -47,8 +47,8 @@ const round2Schema: Schema<Round2> = v.strictObject({
 
 /**
  * Starts signing with a Schnorr scheme. The result is the 64-byte signature, verified.
- * @throws KeepsetError `input/invalid-argument`, `input/malformed` for a secret that is no share scalar,
- * `policy/unsatisfied`; later `abort/*` naming the culprits.
+ * @throws KeepsetError `input/invalid-argument`, `policy/unsatisfied`, `place/damaged` for a secret that is no share
+ * scalar; later `abort/*` naming the culprits.
  */
 export const startFrostSign = (suite: FrostSuite, params: SignParams): Step<Uint8Array> => {
   checkSignParams(params);
@@ -56,7 +56,7 @@ export const startFrostSign = (suite: FrostSuite, params: SignParams): Step<Uint
   if (group.scheme !== suite.scheme)
     throw new KeepsetError('input/invalid-argument', `This is a ${group.scheme} key.`);
   if (!isScalar(suite, params.share.secret.reveal()))
-    throw new KeepsetError('input/malformed', 'The secret of this share is not a scalar of its scheme.');
+    throw new KeepsetError('place/damaged', `The secret of ${party}'s share is damaged.`);
   const who: Participation = {
     context: signContext(group, params),
     me: party,
@@ -105,6 +105,7 @@ const round1 = (suite: FrostSuite, params: SignParams, who: Participation): Tran
     path.length === 0 ? params.share : deriveShareOf(frostLife(suite), params.share, path);
   const random = rng(32);
   const untweaked = Uint8Array.from(secret.reveal());
+  if (path.length > 0) secret.wipe();
   const { pub, secret: signer } = suite.tweak(
     toFrostPublic(suite, group),
     { identifier: identifierOf(suite, group, who.me), signingShare: untweaked },

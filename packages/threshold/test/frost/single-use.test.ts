@@ -1,7 +1,7 @@
 /** Nonces serve once, and what is secret is gone from memory as soon as it has served: seen through the library's own objects. */
 import type { DKG_Secret, Nonces } from '@noble/curves/abstract/frost.js';
-import { describe, expect, it } from 'vitest';
-import { encodeCbor } from '@keepset/bytes';
+import { describe, expect, it, vi } from 'vitest';
+import { Secret, encodeCbor } from '@keepset/bytes';
 import { startFrostKeygen } from '../../src/frost/keygen.ts';
 import { startFrostSign } from '../../src/frost/sign.ts';
 import type { FrostSuite } from '../../src/frost/suites.ts';
@@ -144,6 +144,20 @@ describe.each(frostSchemes)('a signer of %s', (scheme) => {
     };
     expect(noncesOf('phone')).not.toBe(noncesOf('server'));
   });
+
+  if (scheme === 'schnorr-secp256k1')
+    it('wipes the share of a derived key before it sends anything', () => {
+      const revealed = vi.spyOn(Secret.prototype, 'reveal');
+      const { state } = start({ request: { ...request, path: [1, 2] } });
+      const all = revealed.mock.results.map(({ value }) => value as Uint8Array);
+      revealed.mockRestore();
+      const own = theOne(shares.get('phone')).secret.reveal();
+      const derived = all.filter((bytes) => bytes !== own);
+      expect(derived).toHaveLength(1);
+      expect(derived.every(isZero)).toBe(true);
+      expect(isZero(own)).toBe(false);
+      expect(state.round).toBe(1);
+    });
 
   if (scheme === 'schnorr-secp256k1')
     it('wipes the tweaked copy too', () => {
