@@ -30,6 +30,10 @@ export const createApp = async ({ tls, logger }: AppOptions): Promise<FastifyIns
     requestTimeout: 30_000,
     keepAliveTimeout: 60_000,
     forceCloseConnections: 'idle',
+    // Addresses the router itself cannot read.
+    frameworkErrors: (error, request, reply) => {
+      void refuse(logger, error, request, reply);
+    },
     // Sessions are named in the address; they are not for the log.
     logController: new LogController({ disableRequestLogging: true }),
   }) as unknown as FastifyInstance;

@@ -173,13 +173,21 @@ export const sealEnvelope = async (
   return encodeCbor({ v: 1, kek: kek.id, wrapped, sealed });
 };
 
+const readEnvelope = (bytes: Uint8Array): Envelope => {
+  try {
+    return decodeAs(envelopeSchema, bytes, 'sealed record');
+  } catch (cause) {
+    throw new KeepsetError('store/damaged', 'This is no sealed record, or it was changed.', { cause });
+  }
+};
+
 /** @throws KeepsetError `store/damaged` when changed, moved to another context, or sealed under another key. */
 export const openEnvelope = async (
   kek: KekProvider,
   bytes: Uint8Array,
   context: Uint8Array,
 ): Promise<Uint8Array> => {
-  const envelope = decodeAs(envelopeSchema, bytes, 'sealed record');
+  const envelope = readEnvelope(bytes);
   if (toHex(envelope.kek) !== toHex(kek.id))
     throw new KeepsetError('store/damaged', 'This was sealed under another key-encryption key.', {
       hint: 'Start the server with the key-encryption key file that belongs to this data folder.',
