@@ -107,6 +107,7 @@ export const answerSetup = (
   const base = answerBaseOts(settingOf(kernel), tag, tagOf('base-ot', setup), request, random);
   if (base === undefined) return undefined;
   const trees = buildTrees(kernel.hash, tagOf('trees-of-later', setup), base.pairs);
+  base.pairs.fill(0);
   const choices = random(securityBits / 8);
   const extension = extendAsReceiver(
     kernel.hash,
@@ -145,13 +146,16 @@ export const completeSetup = (
   const seeds = finishBaseOts(settingOf(kernel), tagOf('base-ot', setup), request, answer.baseOts);
   if (seeds === undefined) return undefined;
   const leaves = evaluateTrees(kernel.hash, tagOf('trees-of-later', setup), request.choices, seeds, answer);
+  seeds.fill(0);
   if (leaves === undefined) return undefined;
   const sender: ExtensionSender = { delta: complement(request.choices), leaves };
   const rows = extendAsSender(kernel.hash, sender, tagOf('extension', setup), securityBits, answer);
   if (rows === undefined) return undefined;
   const zeros = seedsOf(kernel, setup, rows, new Int32Array(4));
   const ones = seedsOf(kernel, setup, rows, wordsOf(sender.delta));
-  const trees = buildTrees(kernel.hash, tagOf('trees-of-earlier', setup), interleave(zeros, ones));
+  const pairs = interleave(zeros, ones);
+  const trees = buildTrees(kernel.hash, tagOf('trees-of-earlier', setup), pairs);
+  for (const used of [zeros, ones, pairs, rows]) used.fill(0);
   return { message: trees.message, directions: { sender, receiver: { leaves: trees.leaves } } };
 };
 
@@ -173,6 +177,7 @@ export const finishSetup = (
 ): PairDirections | undefined => {
   const tag = tagOf('trees-of-earlier', setupIdOf(names, contributions));
   const leaves = evaluateTrees(kernel.hash, tag, answered.choices, answered.seeds, completion);
+  answered.seeds.fill(0);
   if (leaves === undefined) return undefined;
   return { sender: { delta: complement(answered.choices), leaves }, receiver: answered.receiver };
 };
