@@ -1,5 +1,6 @@
 export {
   asFlatThreshold,
+  dualOf,
   normalise,
   parties,
   printPolicy,
@@ -17,7 +18,6 @@ export {
   type PolicyProblem,
 } from './parse.ts';
 export { countMinimalQuorums, isQuorum, minimalQuorums, smallestAdditions } from './quorum.ts';
-export { dualOf } from './policy.ts';
 export {
   rangeOf,
   type Copy,
@@ -38,7 +38,8 @@ export {
   type ProbabilityInput,
   type SetupInput,
 } from './setup/parse-setup.ts';
-export { eventLibrary } from './setup/events.ts';
+export { printSetup } from './setup/print-setup.ts';
+export { eventLibrary, placeEvent } from './setup/events.ts';
 export { analyse, type Analysis, type CredibleMinimum } from './analysis/analyse.ts';
 export type { Happening } from './analysis/faults.ts';
 export type { Damage, DomainOutcome, EventOutcome, Outcome, ShareDamage } from './analysis/outcomes.ts';
@@ -62,7 +63,6 @@ export {
   setupOf,
   type ServerRule,
 } from './setup/places.ts';
-export { placeEvent } from './setup/events.ts';
 export { presets, type Preset } from './setup/presets.ts';
 export {
   allAnswers,
@@ -74,7 +74,7 @@ export {
   type Question,
 } from './wizard/answers.ts';
 export { floors, type Floor } from './wizard/floor.ts';
-export { propose, type Proposal } from './wizard/wizard.ts';
+export { propose, type Proposal, type ProposeOptions } from './wizard/wizard.ts';
 export { suggest, type Standing, type SuggestOptions, type Suggestion } from './advice/suggest.ts';
 export { simulate, type SimulatedStep } from './advice/simulate.ts';
 export { backupTable, compare, presetTable, strategyTable, type Comparison } from './advice/tables.ts';
@@ -82,4 +82,3 @@ export { explainLines, minimumLines } from './render/explain.ts';
 export { comparisonLines, proposalLines, simulationLines, suggestionLines } from './render/advice.ts';
 export { analysisToJson } from './render/json.ts';
 export { policySvg } from './render/svg.ts';
-export { printSetup } from './setup/print-setup.ts';

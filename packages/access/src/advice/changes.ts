@@ -100,7 +100,7 @@ const inPlace = ({ location }: Copy): string =>
 
 const sealName = 'kit';
 
-/** Encrypts a copy under a printed kit that lies neither on the phone nor with the copy. */
+/** Encrypts a copy under the printed kit; a new one is kept in a place of its own. */
 const sealChange = (
   setup: Setup,
   party: PartyName,

@@ -72,6 +72,9 @@ const riskOf = ({ loss = 0, theft = 0 }: Standing, weight: number): number => lo
 const isBetter = ({ before, after, removed }: Suggestion): boolean => {
   if (after.lossTolerance < Math.min(before.lossTolerance, 1)) return false;
   if (after.theftTolerance < Math.min(before.theftTolerance, 1)) return false;
+  // What a change leaves without a figure, because it is out of reach, cannot be said to be better.
+  if (before.loss !== undefined && after.loss === undefined) return false;
+  if (before.theft !== undefined && after.theft === undefined) return false;
   if (before.loss !== undefined || before.theft !== undefined) return removed > 0;
   if (after.fatalEvents !== before.fatalEvents) return after.fatalEvents < before.fatalEvents;
   const gains = [after.lossTolerance - before.lossTolerance, after.theftTolerance - before.theftTolerance];

@@ -103,13 +103,15 @@ export const onServer = (rule: ServerRule, id = 'server'): Copy => ({
 });
 
 /** Where the secrets that locks name are usually kept. */
-const usualSecrets: Readonly<Record<string, readonly Copy[]>> = {
-  // Being watched or phished is in the events that take the phone and the account.
-  passcode: [{ ...inMemory('passcode'), loss: rangeOf(0.0005, 0.005), theft: rangeOf(0) }],
-  'apple-login': [{ ...inMemory('apple-login'), loss: rangeOf(0.001, 0.01), theft: rangeOf(0) }],
-  'step-up': [{ ...inMemory('step-up'), loss: rangeOf(0.005, 0.05) }],
-  kit: [onPaper('kit', 'home')],
-};
+const usualSecrets: ReadonlyMap<string, readonly Copy[]> = new Map(
+  Object.entries({
+    // Being watched or phished is in the events that take the phone and the account.
+    passcode: [{ ...inMemory('passcode'), loss: rangeOf(0.0005, 0.005), theft: rangeOf(0) }],
+    'apple-login': [{ ...inMemory('apple-login'), loss: rangeOf(0.001, 0.01), theft: rangeOf(0) }],
+    'step-up': [{ ...inMemory('step-up'), loss: rangeOf(0.005, 0.05) }],
+    kit: [onPaper('kit', 'home')],
+  }),
+);
 
 /** What is rarely used is forgotten. */
 function inMemory(secret: string): Copy {
@@ -132,7 +134,7 @@ export const setupOf = (
   secrets: Readonly<Record<string, readonly Copy[]>> = {},
 ): Setup => {
   const byParty = new Map(Object.entries(shares));
-  const kept = secretsFor([...byParty.values()].flat(), secrets);
+  const kept = secretsFor([...byParty.values()].flat(), new Map(Object.entries(secrets)));
   const locations = [...byParty.values(), ...kept.values()].flat().flatMap(({ location }) => location ?? []);
   const further = [...new Set(locations)].filter(
     (location) => !['home', 'pocket', 'provider'].includes(location),
@@ -147,12 +149,12 @@ export const setupOf = (
 
 const secretsFor = (
   copies: readonly Copy[],
-  given: Readonly<Record<string, readonly Copy[]>>,
+  given: ReadonlyMap<string, readonly Copy[]>,
 ): ReadonlyMap<string, readonly Copy[]> => {
   const named = copies
     .flatMap((copy) => [copy.unlock, ...(copy.usableFrom ?? []).map((way) => way.unlock)])
     .flatMap((unlock) => (unlock === undefined ? [] : parties(unlock)));
   return new Map(
-    [...new Set(named)].map((name) => [name, given[name] ?? usualSecrets[name] ?? [inMemory(name)]]),
+    [...new Set(named)].map((name) => [name, given.get(name) ?? usualSecrets.get(name) ?? [inMemory(name)]]),
   );
 };

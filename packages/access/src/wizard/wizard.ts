@@ -22,6 +22,7 @@ export interface Proposal {
   readonly needs: readonly string[];
 }
 
+/** What the wizard takes into account beyond the answers. */
 export interface ProposeOptions {
   /** Events of one's own beside the library's, over the domains and kinds that the places use. */
   readonly events?: readonly RiskEvent[];
@@ -32,8 +33,9 @@ const mostShares = 4;
 
 /**
  * The smallest policy that meets the floor of the first answer with what the other two list; phone, paper and
- * an Apple account are always there. Among equals: fewest events and domains that alone decide over the key,
- * then no stick idle, no page needed and few places beside the home, then least to do, then least risk. Where no floor is met, the proposal with least missing.
+ * an Apple account are always there. Among equals: fewest ways in which an event or domain alone decides, no
+ * idle stick, fewest pages, fewest places beside the home, least to do, least risk. Where no candidate meets the
+ * floor, the one with least missing.
  * @throws KeepsetError `input/invalid-argument` for anything but three letters from A to C.
  * @spec spec/policy.md §7
  */
