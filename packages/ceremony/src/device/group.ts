@@ -129,7 +129,10 @@ export const joinGroup = async (device: DeviceParty, codeText: string): Promise<
     const me = roster.members.find(({ party }) => party === device.party);
     if (roster.initiator !== code.initiator || me === undefined || !bytesEqual(me.key, keys.publicKey))
       throw new KeepsetError('transport/untrusted-peer', 'The roster does not fit this device.');
-    return toGroup(device, channel, roster, keys, early);
+    const group = toGroup(device, channel, roster, keys, early);
+    // Members that had the roster first may have sent the first messages of the protocol already.
+    const others = response.relay?.filter((each) => each !== blob) ?? [];
+    return { ...group, early: [...early, ...(await group.peers.open(others))] };
   }
 };
 
