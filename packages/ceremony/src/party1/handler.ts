@@ -9,7 +9,7 @@ import { KeepsetError, bytesEqual, toHex } from '@keepset/bytes';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { decodeStepRequest, type KeySummary, type SessionOutcome, type StepRequest } from '@keepset/wire';
 import { liveSessions, type LiveSessions } from './live.ts';
-import { takeLiveStep } from './member.ts';
+import { memberOf, takeLiveStep } from './member.ts';
 import { openSession } from './open.ts';
 import type { Caller, Party1, SessionRow } from './ports.ts';
 import { presignatureStore, type PresignatureStore } from './presign.ts';
@@ -107,6 +107,7 @@ const takeStepOnce = async (
   const opened = await openSession(context, request.start);
   if ('answer' in opened) return opened;
   try {
+    memberOf(context, opened);
     sessions.keep(caller.tenant, request.session, opened);
   } catch (error) {
     opened.abandon();

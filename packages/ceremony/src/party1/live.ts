@@ -24,6 +24,8 @@ export interface LiveMember {
 export interface LiveSession {
   /** The key it uses; none yet for a key generation. */
   readonly about: KeyReference | undefined;
+  /** Whether it uses the pairwise set-up of that key, which a ban closes. */
+  readonly usesSetup: boolean;
   readonly members: ReadonlyMap<string, LiveMember>;
   /** The protocol as it stands. */
   state: Step<unknown>;
@@ -52,6 +54,8 @@ export interface LiveSessions {
   keep(tenant: string, session: Uint8Array, live: LiveSession): void;
   /** Forgets a session and wakes whoever waits in it. */
   drop(tenant: string, session: Uint8Array): void;
+  /** Bytes that wait to be passed on between the tenant's devices. */
+  waitingBytes(tenant: string): number;
   /** Runs `work` while no other work on the same session runs. */
   exclusively<T>(tenant: string, session: Uint8Array, work: () => Promise<T>): Promise<T>;
 }
@@ -89,6 +93,12 @@ export const liveSessions = (now: () => number): LiveSessions => {
       entries.set(toHex(session), { session: live, expires: now() + lifetimeMs });
     },
     drop: (tenant, session) => drop(tenant, toHex(session)),
+    waitingBytes: (tenant) => {
+      let sum = 0;
+      for (const { session } of tenants.get(tenant)?.values() ?? [])
+        for (const member of session.members.values()) sum += relayedBytes(member);
+      return sum;
+    },
     exclusively: async (tenant, session, work) => {
       const name = `${tenant}/${toHex(session)}`;
       const before = queues.get(name) ?? Promise.resolve();
@@ -106,6 +116,10 @@ export const liveSessions = (now: () => number): LiveSessions => {
     },
   };
 };
+
+/** Bytes that wait to be passed on to a device. */
+export const relayedBytes = ({ relay }: LiveMember): number =>
+  relay.reduce((sum, { sealed }) => sum + sealed.length, 0);
 
 /** Wakes all waiting requests of a session and lets later ones wait anew. */
 export const rouse = (live: LiveSession): void => {

@@ -1,11 +1,18 @@
 /** One device's request to a session in progress. */
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
-import { encodeStepResponse, type LogEvidence } from '@keepset/wire';
+import { encodeStepResponse, type LogEvidence, type RelayedBlob } from '@keepset/wire';
 import { about, type StepContext } from './handler.ts';
-import { rouse, type LiveMember, type LiveSession, type LiveSessions } from './live.ts';
+import { relayedBytes, rouse, type LiveMember, type LiveSession, type LiveSessions } from './live.ts';
+import { refuseBanned } from './rules.ts';
 
 /** Blobs that may wait for one device. */
 const maxRelayed = 128;
+/** Bytes that may wait for one device, and for all devices of a tenant together. */
+const maxRelayedBytes = 8 * 1024 * 1024;
+const maxTenantBytes = 64 * 1024 * 1024;
+/** Of them, what one answer carries: it has to stay below the limit of a message. */
+const blobsPerAnswer = 64;
+const bytesPerAnswer = 512 * 1024;
 
 type Taken = { readonly answer: Uint8Array } | { readonly woken: Promise<void> };
 
@@ -34,12 +41,17 @@ export const takeLiveStep = async (
     member.answer = undefined;
     member.device = caller.device;
     try {
-      relayBlobs(context, live, member);
+      // Asked at every step: a ban ends the sessions that were open already, too.
+      if (live.usesSetup && live.about !== undefined)
+        await refuseBanned(context, live.about, [...live.members.keys()]);
+      relayBlobs(context, sessions, live, member);
       member.answer = await runProtocol(context, live, member);
     } catch (error) {
-      await banCheats(context, live, error);
       // Whatever went wrong, this state is spent: a step that fails leaves nothing that could still commit.
       sessions.drop(caller.tenant, request.session);
+      await banCheats(context, live, error);
+      // Its name is spent with it, so that a repeated first step does not open it anew.
+      await context.party1.store.voidSession(caller.tenant, request.session);
       throw error;
     }
   } else if (!bytesEqual(member.requestHash, requestHash))
@@ -66,14 +78,15 @@ const banCheats = async (
   for (const party of error.culprits) await party1.store.ban(caller.tenant, keyId, epoch, party);
 };
 
-const memberOf = ({ caller, request }: StepContext, live: LiveSession): LiveMember => {
-  const [only] = live.members.keys();
-  const party = request.party ?? (live.members.size === 1 ? only : undefined);
-  const member = party === undefined ? undefined : live.members.get(party);
+/** The member that the caller is. @throws KeepsetError `abort/unknown-party`, `policy/forbidden` */
+export const memberOf = ({ caller, request }: StepContext, live: LiveSession): LiveMember => {
+  if (request.party !== undefined && request.party !== caller.party)
+    throw new KeepsetError('policy/forbidden', `This device is enrolled as ${caller.party}.`, about(request));
+  const member = live.members.get(caller.party);
   if (member === undefined)
     throw new KeepsetError(
       'abort/unknown-party',
-      `${party ?? 'This device'} does not take part in this session.`,
+      `${caller.party} does not take part in this session.`,
       about(request),
     );
   if (member.device !== undefined && member.device !== caller.device)
@@ -94,7 +107,13 @@ const isWaiting = ({ request }: StepContext, live: LiveSession, member: LiveMemb
   member.relay.length === 0 &&
   (!live.committed || member.told);
 
-const relayBlobs = ({ request }: StepContext, live: LiveSession, from: LiveMember): void => {
+const relayBlobs = (
+  { caller, request }: StepContext,
+  sessions: LiveSessions,
+  live: LiveSession,
+  from: LiveMember,
+): void => {
+  let waiting = request.relay === undefined ? 0 : sessions.waitingBytes(caller.tenant);
   for (const { party, sealed } of request.relay ?? []) {
     const to = live.members.get(party);
     if (to === undefined || to === from)
@@ -103,7 +122,14 @@ const relayBlobs = ({ request }: StepContext, live: LiveSession, from: LiveMembe
         `${party} does not take part in this session.`,
         about(request),
       );
-    if (to.relay.length >= maxRelayed)
+    if (sealed.length > bytesPerAnswer)
+      throw new KeepsetError('wire/too-large', `A message for ${party} is too large.`, about(request));
+    waiting += sealed.length;
+    if (
+      to.relay.length >= maxRelayed ||
+      relayedBytes(to) + sealed.length > maxRelayedBytes ||
+      waiting > maxTenantBytes
+    )
       throw new KeepsetError('transport/overloaded', `Too many messages wait for ${party}.`, about(request));
     to.relay.push({ party: from.party, sealed });
   }
@@ -164,13 +190,22 @@ const encodeAnswer = (
     step: request.step,
     state: evidence === undefined ? 'open' : 'committed',
     messages: member.messages,
-    relay: member.relay,
+    relay: nextBlobs(member),
     ...(evidence === undefined ? {} : { evidence }),
   });
 
+/** As many of the waiting blobs as one answer carries; the others come with the next. */
+const nextBlobs = ({ relay }: LiveMember): RelayedBlob[] => {
+  let bytes = 0;
+  const cut = relay.findIndex(
+    ({ sealed }, i) => (bytes += sealed.length) > bytesPerAnswer || i >= blobsPerAnswer,
+  );
+  return cut < 0 ? relay : relay.slice(0, cut);
+};
+
 const forget = (member: LiveMember): void => {
   member.messages = [];
-  member.relay = [];
+  member.relay = member.relay.slice(nextBlobs(member).length);
 };
 
 /**

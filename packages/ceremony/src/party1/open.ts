@@ -64,6 +64,7 @@ const toLive = <R>(
   const { promise: woken, resolve: wake } = Promise.withResolvers<void>();
   return {
     about: 'keyId' in start ? { keyId: start.keyId, epoch: start.epoch } : undefined,
+    usesSetup: start.kind === 'sign' || start.kind === 'presign',
     members: new Map(devices.map((party) => [party, newMember(party, machine)])),
     state: machine,
     // A session's states are all of its own kind: what `state` holds is what `conclude` takes.

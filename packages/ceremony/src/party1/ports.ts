@@ -7,6 +7,8 @@ import type { LoggedAct } from '../act.ts';
 export interface Caller {
   readonly tenant: string;
   readonly device: string;
+  /** The party it was enrolled as; it speaks for no other. */
+  readonly party: string;
 }
 
 /** What is durable about a session. */

@@ -24,6 +24,12 @@ export const presignatureStore = (): PresignatureStore => {
   return {
     put: (tenant, presignature) => {
       const kept = tenants.get(tenant) ?? new Map<string, Presignature>();
+      // Those of an earlier epoch can serve no more, and must not take up the room.
+      for (const [id, { keyId, epoch, secret }] of kept)
+        if (keyId === presignature.keyId && epoch < presignature.epoch) {
+          secret.wipe();
+          kept.delete(id);
+        }
       if (kept.size >= perTenant)
         throw new KeepsetError('transport/overloaded', 'Too many presignatures are kept here already.');
       tenants.set(tenant, kept.set(toHex(presignature.id), presignature));
