@@ -19,8 +19,8 @@ const holds = (policy: Policy, present: readonly string[]): boolean => {
   if (policy.kind === 'party') return present.includes(policy.name);
   const yes = policy.parts.map((part) => holds(part, present));
   if (policy.kind === 'and') return !yes.includes(false);
-  if (policy.kind === 'or') return yes.includes(true);
-  return yes.reduce((n, one) => n + (one ? 1 : 0), 0) >= policy.threshold;
+  if (policy.kind === 'thresh') return yes.reduce((n, one) => n + (one ? 1 : 0), 0) >= policy.threshold;
+  return yes.includes(true);
 };
 
 const small = fc.oneof(policyOver(10), policyWithRepeats(12, 6));

@@ -59,8 +59,8 @@ export const simulateWorld = (
   const yes = (policy: Policy, has: (name: string) => boolean): boolean => {
     if (policy.kind === 'party') return has(policy.name);
     const count = policy.parts.filter((part) => yes(part, has)).length;
-    if (policy.kind === 'and') return count === policy.parts.length;
-    return count >= (policy.kind === 'or' ? 1 : policy.threshold);
+    if (policy.kind === 'thresh') return count >= policy.threshold;
+    return policy.kind === 'and' ? count === policy.parts.length : count > 0;
   };
   const gone = new Set<string>();
   for (let before = -1; before !== lost.size + opened.size + leaked.size + gone.size;) {
