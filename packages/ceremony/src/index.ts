@@ -1,6 +1,8 @@
 export { entryFieldsOf, type LoggedAct } from './act.ts';
 export { planKeygen, type KeygenPlan } from './plan.ts';
 export type {
+  Ban,
+  BanList,
   DeviceParty,
   LogPin,
   OpenSession,

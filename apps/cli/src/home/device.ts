@@ -6,6 +6,7 @@ import { decodeIdentityFile, isEncryptedIdentity, openingKeyOf, signerOf, wipeId
 import type { OptionValues } from '../command.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { loadAccount, type Account } from './account.ts';
+import { fileBans } from './bans.ts';
 import { unixSeconds } from './enrol.ts';
 import { readIfThere } from './files.ts';
 import { fileJournal } from './journal.ts';
@@ -62,6 +63,7 @@ export const openDevice = async (options: OptionValues, terminal: Terminal): Pro
     }),
     journal: fileJournal(paths.journal),
     presignatures: filePresignatures(paths.presignatures, identity.recipient, openingKeyOf(identity)),
+    bans: fileBans(paths.bans),
     logPin: fileLogPin(paths.logPin),
     onProgress: (progress) => terminal.progress(progress),
   };

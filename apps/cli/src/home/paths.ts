@@ -11,6 +11,7 @@ export interface HomePaths {
   readonly journal: string;
   readonly shares: string;
   readonly presignatures: string;
+  readonly bans: string;
 }
 
 /** The option of every command that acts as a device. */
@@ -31,5 +32,6 @@ export const homePaths = (options: OptionValues): HomePaths => {
     journal: join(root, 'journal'),
     shares: join(root, 'shares'),
     presignatures: join(root, 'presignatures'),
+    bans: join(root, 'bans'),
   };
 };

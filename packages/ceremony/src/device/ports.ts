@@ -44,6 +44,21 @@ export interface PresignatureShelf {
   take(use: PresignatureUse): Promise<Presignature | undefined>;
 }
 
+/** The set-up with a party that a ban closes: it may not be used again, only made anew by a refresh. */
+export interface Ban {
+  readonly keyId: string;
+  readonly epoch: number;
+  readonly party: string;
+}
+
+/** Parties that failed a consistency check with this device. */
+export interface BanList {
+  /** Durable before it returns. */
+  add(ban: Ban): Promise<void>;
+  /** Parties banned at this epoch of the key. */
+  list(keyId: string, epoch: number): Promise<readonly string[]>;
+}
+
 /** Durable list of open sessions. */
 export interface SessionJournal {
   /** Durable before it returns. */
@@ -80,6 +95,7 @@ export interface DeviceParty {
   readonly vault: ShareVault;
   readonly journal: SessionJournal;
   readonly presignatures: PresignatureShelf;
+  readonly bans: BanList;
   readonly logPin: LogPin;
   readonly rng?: Rng;
   readonly onProgress?: (progress: Progress) => void;

@@ -57,6 +57,7 @@ const presignOnce = async (
       path,
       ...(device.rng === undefined ? {} : { rng: device.rng }),
     }),
+    setup: { keyId, epoch, parties: quorum },
     act: () => ({ kind: 'presign', keyId, epoch }),
   });
 };

@@ -4,6 +4,7 @@ import type { ProtocolMessage, Step } from '@keepset/threshold';
 import type { RelayedBlob, SessionStart, StepResponse } from '@keepset/wire';
 import type { LoggedAct } from '../act.ts';
 import type { SessionChannel } from './channel.ts';
+import { banningCheats, refuseBanned, type SetupUse } from './bans.ts';
 import { acceptEvidence } from './evidence.ts';
 import type { DeviceParty } from './ports.ts';
 
@@ -24,6 +25,8 @@ export interface SessionPlan<R> {
   readonly early?: readonly ProtocolMessage[];
   /** The protocol, started. */
   readonly machine: Step<R>;
+  /** Set where the session uses the pairwise set-up of a key. */
+  readonly setup?: SetupUse;
   /** Called once with the result as it will be, before anything that could make it final is sent. */
   readonly onPending?: (pending: R) => Promise<void>;
   /** The log entry the server must prove. */
@@ -51,6 +54,8 @@ export const runSession = async <R>(device: DeviceParty, plan: SessionPlan<R>): 
   let idle = 0;
   for (;;) {
     if (state.status === 'running' && unsent.length > 0) plan.onRound?.(state.round);
+    // Asked before every step: a ban ends the sessions that are open already, too.
+    if (plan.setup !== undefined) await refuseBanned(device, plan.setup);
     const response = await channel.step({
       ...(start === undefined ? {} : { start }),
       ...(await outgoing(device, plan, unsent)),
@@ -63,7 +68,8 @@ export const runSession = async <R>(device: DeviceParty, plan: SessionPlan<R>): 
     idle = incoming.length === 0 ? idle + 1 : 0;
     if (idle > patience) throw new KeepsetError('transport/unreachable', 'The other devices stay silent.');
     if (state.status === 'running' && incoming.length > 0) {
-      state = state.advance(incoming);
+      const running = state;
+      state = await banningCheats(device, plan.setup, () => running.advance(incoming));
       unsent = state.outgoing;
       const pending = state.status === 'done' ? state.result : state.pending;
       // A peer that confirmed first lets the protocol end before this device has confirmed: hold the result all the same.

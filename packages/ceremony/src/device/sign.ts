@@ -131,6 +131,7 @@ const makeSignature = async (
   const signature = await runSession(device, {
     ...session,
     machine,
+    setup: { keyId, epoch, parties: quorum },
     act: () => ({ kind: 'sign', keyId, epoch, message: sha256(request.message) }),
     onRound: (round) =>
       device.onProgress?.({
