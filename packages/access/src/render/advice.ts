@@ -101,11 +101,11 @@ export const proposalLines = ({
         ...missing.flatMap((line) => bullet(line)),
         ...wrap(
           wouldReach.length === 0
-            ? 'No other answers to the second and third question would reach it.'
+            ? 'None was found with other answers to the second and third question either.'
             : `It would be with ${listed(wouldReach, 'or')}.`,
         ),
         '',
-        `The best there is: ${analysis.policy}`,
+        `The best found: ${analysis.policy}`,
       ]),
   '',
   ...tableLines({

@@ -10,7 +10,7 @@ import { countFatal, floors, missingTo, type Floor } from './floor.ts';
 export interface Proposal {
   readonly answers: string;
   readonly floor: Floor;
-  /** Whether the floor is met; if not, the setup is the best there is. */
+  /** Whether the floor is met; if not, the setup is the best of those searched. */
   readonly reached: boolean;
   /** What is missing to the floor, one sentence each. */
   readonly missing: readonly string[];
@@ -28,7 +28,7 @@ export interface ProposeOptions {
   readonly events?: readonly RiskEvent[];
 }
 
-/** More shares than this to look after are no answer to three questions. */
+/** The search ends here: more shares are much to look after, and each size takes several times as long. */
 const mostShares = 4;
 
 /**
