@@ -16,7 +16,7 @@ export const isModern = () => {
 /** npm's own script, so that no shell has to find it. */
 export const npm = (args, cwd) => {
   const cli = process.env.npm_execpath;
-  const useCli = cli !== undefined && /npm-cli\.js$/.test(cli);
+  const useCli = cli !== undefined && cli.endsWith('npm-cli.js');
   const [command, all] = useCli ? [process.execPath, [cli, ...args]] : ['npm', args];
   // Output goes to standard error: standard output belongs to the command itself.
   execFileSync(command, all, {

@@ -18,6 +18,12 @@ export const ensureInstalled = () => {
   const hash = lockHash();
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return;
   process.stderr.write('Installing packages…\n');
-  npm(['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], root);
+  try {
+    npm(['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], root);
+  } catch {
+    // npm has said why on standard error.
+    process.stderr.write('The packages could not be installed. Is the package registry reachable?\n');
+    process.exit(1);
+  }
   writeFileSync(stamp, hash);
 };

@@ -6,6 +6,10 @@ const tools = {
   'ssh-keygen': { apt: 'openssh-client', brew: 'openssh' },
   openssl: { apt: 'openssl', brew: 'openssl@3' },
   age: { apt: 'age', brew: 'age' },
+  pdftoppm: { apt: 'poppler-utils', brew: 'poppler' },
+  mcopy: { apt: 'mtools', brew: 'mtools' },
+  'mkfs.fat': { apt: 'dosfstools', brew: 'dosfstools' },
+  'fsck.exfat': { apt: 'exfatprogs', brew: 'exfatprogs' },
   go: { apt: 'golang-go golang-golang-x-mod-dev', brew: 'go' },
 };
 

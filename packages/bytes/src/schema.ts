@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { decodeCbor, type CborValue } from './cbor.ts';
+import { decodeCbor } from './cbor.ts';
 import { KeepsetError, type ErrorCode } from './errors.ts';
 
 /** A validator from unknown data to `T`. Build with valibot; unknown properties must be refused (`strictObject`). */
@@ -45,5 +45,3 @@ const isTame = (path: string): boolean => /^[\w.-]{1,100}$/.test(path);
 /** Decodes canonical CBOR and checks it. @throws KeepsetError `wire/malformed` or `wire/not-canonical` */
 export const decodeAs = <T>(schema: Schema<T>, bytes: Uint8Array, what: string): T =>
   parseAs(schema, decodeCbor(bytes), what);
-
-export type { CborValue };
