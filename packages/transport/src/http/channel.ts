@@ -77,7 +77,8 @@ class PinnedAgent extends Agent {
     const socket = connect({
       ...options,
       minVersion: 'TLSv1.3',
-      ...(pin === undefined ? {} : { rejectUnauthorized: false }),
+      // Said outright, so that nothing in the environment can switch the check off.
+      rejectUnauthorized: pin === undefined,
     });
     let settled = false;
     const settle = (error: Error | null): void => {
