@@ -8,6 +8,7 @@ import {
   verifyRequest,
   type MessageVerifier,
   type SignableRequest,
+  type SignatureClaim,
 } from '@keepset/transport';
 import type { DeviceRow, EnrolmentStore } from '../enrolment/store.ts';
 import { platformVerifier } from '../secrets/identity.ts';
@@ -45,10 +46,10 @@ export const authenticator = (store: EnrolmentStore, now: Clock): Authenticator 
     verifiers.set(authKey, made);
     return made;
   };
-  const check = async (request: FastifyRequest, verify: MessageVerifier): Promise<Uint8Array> => {
+  const checkFresh = async (request: FastifyRequest, verify: MessageVerifier): Promise<SignatureClaim> => {
     const headers = receivedHeaders(headerTable(request));
-    const { signature } = readSignature(headers);
-    const { keyId, created, nonce } = await verifyRequest(signableOf(request), headers, verify);
+    const claim = await verifyRequest(signableOf(request), headers, verify);
+    const { created } = claim;
     if (Math.abs(created - now()) > clockTolerance)
       throw new KeepsetError(
         'transport/expired',
@@ -57,10 +58,14 @@ export const authenticator = (store: EnrolmentStore, now: Clock): Authenticator 
           hint: 'Check the clocks of device and server.',
         },
       );
+    return claim;
+  };
+  const check = async (request: FastifyRequest, verify: MessageVerifier): Promise<Uint8Array> => {
+    const { keyId, created, nonce } = await checkFresh(request, verify);
     // Only a verified request may fill the table of nonces.
     if (!store.useNonce(keyId, nonce, created + 2 * clockTolerance, now()))
       throw new KeepsetError('transport/replayed', 'This request was received before.');
-    return signature;
+    return signatureOf(request);
   };
   return {
     device: async (request) => {
@@ -78,10 +83,15 @@ export const authenticator = (store: EnrolmentStore, now: Clock): Authenticator 
           'transport/bad-signature',
           'The request is signed by another key than it names.',
         );
-      return check(request, possessionVerifier(publicKey));
+      // No nonce is noted: anybody has a key, and a replay finds the enrolment code spent.
+      await checkFresh(request, possessionVerifier(publicKey));
+      return signatureOf(request);
     },
   };
 };
+
+const signatureOf = (request: FastifyRequest): Uint8Array =>
+  readSignature(receivedHeaders(headerTable(request))).signature;
 
 const possessionVerifier = (publicKey: Uint8Array): MessageVerifier => {
   try {
