@@ -3,7 +3,7 @@ import { scryptInThreadPool } from '@keepset/places';
 import { enrol, openChannel, parseInvite, softwareSigner } from '@keepset/transport';
 import { encodeIdentityFile, encryptIdentityFile, generateIdentity, wipeIdentity } from '@keepset/wire';
 import { saveAccount, type Account } from './account.ts';
-import { readIfThere, writeDurably } from './files.ts';
+import { listIfThere, readIfThere, writeDurably } from './files.ts';
 import type { HomePaths } from './paths.ts';
 
 /** Unix seconds. */
@@ -23,6 +23,11 @@ export const enrolHome = async (
   if ((await readIfThere(paths.account)) !== undefined)
     throw new KeepsetError('place/exists', `${paths.root} is already enrolled.`, {
       hint: 'Use another folder with --home DIR.',
+    });
+  // A new identity in the place of the one that opens these shares would lose them.
+  if ((await listIfThere(paths.shares)).length > 0)
+    throw new KeepsetError('place/exists', `${paths.root} holds shares, but no account file.`, {
+      hint: 'Put its account.cbor back, or use another folder with --home DIR.',
     });
   const identity = await generateIdentity();
   const channel = openChannel({

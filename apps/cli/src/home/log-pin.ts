@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import {
   KeepsetError,
+  bytesEqual,
   bytesOfLength,
   decodeAs,
   encodeCbor,
@@ -32,6 +33,11 @@ export const fileLogPin = (path: string): LogPin => {
     load,
     save: async (head) => {
       const known = await load();
+      if (known?.size === head.size && !bytesEqual(known.root, head.root))
+        throw new KeepsetError(
+          'abort/transcript-mismatch',
+          'The server showed another log to another process of this device.',
+        );
       if (known === undefined || known.size < head.size) await writeDurably(path, encodeCbor({ ...head }));
     },
   };

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { KeepsetError } from '@keepset/bytes';
 import { migrations } from './schema.ts';
@@ -13,6 +14,8 @@ export type Database = DatabaseSync;
 export const openDatabase = (file: string): Database => {
   let database: Database;
   try {
+    // SQLite gives its side files the mode of the database file.
+    closeSync(openSync(file, 'a', 0o600));
     database = new DatabaseSync(file, { timeout: 5000, enableForeignKeyConstraints: true });
   } catch (cause) {
     throw new KeepsetError('store/unavailable', `The database ${file} cannot be opened.`, { cause });
