@@ -57,11 +57,6 @@ export const checkKeygenParams = (params: KeygenParams): void => {
   const { parties, me, session } = params;
   checkSession(session);
   checkSharing(params, 32);
-  // A key that no share file could hold would be lost as soon as it is made.
-  if (parties.some((party) => party.length < 1 || party.length > 32))
-    throw invalid('The name of a party has 1 to 32 characters.');
-  if (params.policy.length < 1 || params.policy.length > 4096)
-    throw invalid('A policy has 1 to 4096 characters.');
   if (!parties.includes(me)) throw new KeepsetError('abort/unknown-party', `${me} is not among the parties.`);
 };
 
@@ -72,7 +67,7 @@ export const checkSession = (session: Uint8Array): void => {
 
 /** Whether a key can be shared like this. @throws KeepsetError `input/invalid-argument` */
 export const checkSharing = (
-  { parties, threshold }: Pick<GroupKey, 'parties' | 'threshold'>,
+  { policy, parties, threshold }: Pick<GroupKey, 'policy' | 'parties' | 'threshold'>,
   maxParties: number,
 ): void => {
   if (parties.length < 2 || parties.length > maxParties)
@@ -81,6 +76,10 @@ export const checkSharing = (
     throw invalid('A party may stand only once among the parties.');
   if (!Number.isSafeInteger(threshold) || threshold < 2 || threshold > parties.length)
     throw invalid(`The threshold must be 2 to ${parties.length}.`);
+  // A key that no share file could hold would be lost as soon as it is made, or shared anew.
+  if (parties.some((party) => party.length < 1 || party.length > 32))
+    throw invalid('The name of a party has 1 to 32 characters.');
+  if (policy.length < 1 || policy.length > 4096) throw invalid('A policy has 1 to 4096 characters.');
 };
 
 /**
