@@ -13,6 +13,8 @@ import { KeepsetError, encodeCbor } from '@keepset/bytes';
 import { checkSignParams, signContext, systemRng, type SignParams, type SignRequest } from '../ceremony.ts';
 import type { GroupPoint } from '../curve/port.ts';
 import { deriveChild } from '../derive.ts';
+import { ecdsaLife } from '../life/ecdsa.ts';
+import { openChecked } from '../life/group.ts';
 import {
   startMachine,
   toAll,
@@ -25,7 +27,6 @@ import {
 import { additiveShare } from './additive.ts';
 import { maxParties } from './parameters.ts';
 import { prepareNonce, type Prepared, type SigningRun } from './prepare.ts';
-import { decodeSecret } from './secret.ts';
 import { round3Schema } from './sign-messages.ts';
 import { assembleSignature, checkDigest, messageScalar, nonceFacts, type Fragment } from './signature.ts';
 import type { EcdsaSuite } from './suites.ts';
@@ -67,7 +68,8 @@ export const signingRun = (
     throw new KeepsetError('input/invalid-argument', `This is a ${group.scheme} key.`);
   if (quorum.length > maxParties)
     throw new KeepsetError('input/invalid-argument', `At most ${maxParties} parties sign ECDSA.`);
-  const secret = decodeSecret(curve, share);
+  // With a share that is not its own a party fails the peer's checks, and in a quorum of two each would ban the other.
+  const secret = openChecked(ecdsaLife(suite), share);
   const stranger = quorum.find((other) => other !== party && !secret.pairs.has(other));
   if (stranger !== undefined)
     throw new KeepsetError('input/invalid-argument', `${party} has no setup with ${stranger}.`, {
