@@ -61,7 +61,7 @@ export interface CurvePort {
 
   /** value mod order, for any integer. */
   reduce(value: bigint): bigint;
-  /** Inverse of a nonzero scalar. @throws KeepsetError `bug/invariant` for 0 */
+  /** Inverse of a nonzero scalar, for public scalars only: it takes variable time. @throws KeepsetError `bug/invariant` for 0 */
   invert(scalar: bigint): bigint;
   /** Uniform in [1, order). */
   randomScalar(random: RandomBytes): bigint;

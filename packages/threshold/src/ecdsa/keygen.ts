@@ -81,6 +81,11 @@ interface Own {
  */
 export const startEcdsaKeygen = (suite: EcdsaSuite, params: KeygenParams): Step<KeyShare> => {
   checkKeygenParams(params);
+  if (params.scheme !== suite.scheme)
+    throw new KeepsetError(
+      'input/invalid-argument',
+      `This makes ${suite.scheme} keys, not ${params.scheme}.`,
+    );
   if (params.parties.length > maxParties)
     throw new KeepsetError('input/invalid-argument', `An ECDSA key has 2 to ${maxParties} parties.`);
   const who: Participation = {

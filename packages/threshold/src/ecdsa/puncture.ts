@@ -200,8 +200,9 @@ const evaluateTree = (
 /** From order by distance to order by node: swaps along each bit of the secret `missing`. */
 const reorder = (byDistance: readonly Uint8Array[], missing: number): Uint8Array[] => {
   const out = byDistance.map((value) => value.slice());
-  for (let width = 1; width < leavesPerTree; width <<= 1) {
-    const mask = maskOf((missing & width) === 0 ? 0 : 1) & 255;
+  for (let bit = 0; bit < treeDepth; bit++) {
+    const width = 1 << bit;
+    const mask = maskOf((missing >> bit) & 1) & 255;
     for (let i = 0; i < leavesPerTree; i++) {
       if ((i & width) !== 0) continue;
       const low = out[i] as Uint8Array;

@@ -24,11 +24,14 @@ export const bodySchema = <T extends object>(fields: {
   readonly [K in keyof T]-?: Schema<Exclude<T[K], undefined>> | undefined;
 }): Schema<T> => {
   const present = Object.entries(fields).filter(([, schema]) => schema !== undefined);
-  // An array without elements would pass for an object without fields.
-  const notArray = v.check((value: unknown) => !Array.isArray(value), 'expected a map');
+  // An array or a byte string without elements would pass for an object without fields.
+  const isMap = v.check(
+    (value: unknown) => !Array.isArray(value) && !(value instanceof Uint8Array),
+    'expected a map',
+  );
   return v.pipe(
     v.unknown(),
-    notArray,
+    isMap,
     v.strictObject(Object.fromEntries(present) as v.ObjectEntries),
   ) as unknown as Schema<T>;
 };
