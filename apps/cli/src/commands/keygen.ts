@@ -1,3 +1,4 @@
+import { analyse, bareSetup, minimumLines, parsePolicy } from '@keepset/access';
 import { KeepsetError, toHex } from '@keepset/bytes';
 import { runKeygen, supportedSchemes, type GroupKey, type Scheme } from '@keepset/ceremony';
 import type { Command } from '../command.ts';
@@ -29,6 +30,8 @@ export const keygen: Command = {
       value: 'POLICY',
       help: 'Who must sign together (default: and(server,this device))',
     },
+    vault: { type: 'boolean', help: 'A key that holds much: refuse a policy below the credible minimum' },
+    force: { type: 'boolean', help: 'With --vault: make it all the same' },
     ...passphraseOptions,
     ...homeOptions,
   },
@@ -40,12 +43,32 @@ export const keygen: Command = {
     const scheme = readScheme(textOption(options, 'scheme') ?? 'ed25519');
     await withDevice(options, terminal, async ({ device }) => {
       const policy = textOption(options, 'policy') ?? `and(${device.serverParty},${device.party})`;
+      if (options['vault'] === true && options['force'] !== true) refuseBelowMinimum(policy);
       const group = await orSettle(device, terminal, () =>
         runKeygen(device, { scheme, policy }, groupPrompts(terminal)),
       );
       terminal.result(...describeNewKey(group));
     });
   },
+};
+
+/** @throws KeepsetError `policy/forbidden`, or `policy/syntax` */
+const refuseBelowMinimum = (policy: string): void => {
+  const analysis = analyse(bareSetup(parsePolicy(policy)));
+  if (analysis.credibleMinimum.met) return;
+  throw new KeepsetError('policy/forbidden', `${policy} is below the credible minimum for a vault key.`, {
+    hint: [...minimumLines(analysis), 'See `keepset policy suggest`, or add --force.'].join('\n'),
+  });
+};
+
+const plural = { loss: 'losses', theft: 'thefts' } as const;
+
+/** What one loss or theft does, for every key and not only on request. */
+const toleranceLines = (policy: string): string[] => {
+  const { lossTolerance, theftTolerance } = analyse(bareSetup(parsePolicy(policy)));
+  const count = (n: number, what: keyof typeof plural): string =>
+    n === 0 ? `no ${what}` : `${n} ${n === 1 ? what : plural[what]}`;
+  return [`  survives    ${count(lossTolerance, 'loss')}, ${count(theftTolerance, 'theft')}`];
 };
 
 /** What to say of a key that was just made: for programs, and for people. */
@@ -59,6 +82,7 @@ export const describeNewKey = (
     `  scheme      ${scheme}`,
     `  policy      ${policy}`,
     `  public key  ${publicKey}`,
+    ...toleranceLines(policy),
     '',
     `No party holds this key: ${group.threshold} of ${group.parties.length} must sign together.`,
     'Next: keepset sign FILE',
