@@ -1,9 +1,13 @@
 /** A presignature that serves two messages gives the share away: it must never be handed out twice. */
+import { chmodSync, cpSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { toHex, utf8ToBytes } from '@keepset/bytes';
 import { runKeygen, runPresign, signWith, type GroupKey } from '@keepset/ceremony';
 import { startServer, type RunningServer } from '@keepset/server';
 import { newDevice, openHome, type TestDevice } from '../support/device.ts';
+import { ensureVolatile, volatilePath } from '../../apps/cli/src/home/volatile.ts';
+import { temporaryFolder } from '../support/folders.ts';
 import { serverOptions } from '../support/server.ts';
 
 let server: RunningServer;
@@ -21,6 +25,7 @@ afterAll(async () => {
   phone.close();
   twin.close();
   await server.close();
+  rmSync(phone.paths.presignatures, { recursive: true, force: true });
 });
 
 const quorum = ['server', 'phone'];
@@ -58,4 +63,31 @@ test('two signatures at once use different presignatures, or none', async () => 
   const [r1, r2] = signed.map(({ signature }) => toHex(signature.subarray(0, 32)));
   expect(r1).not.toBe(r2);
   share.secret.wipe();
+});
+
+test('a device folder restored from a backup brings no used presignature back', async () => {
+  await runPresign(phone.device, group.keyId, 1);
+  const backup = join(temporaryFolder(), 'backup');
+  cpSync(phone.home, backup, { recursive: true });
+  expect(await phone.device.presignatures.take({ ...group, quorum, path: [] })).toBeDefined();
+  rmSync(phone.home, { recursive: true });
+  cpSync(backup, phone.home, { recursive: true });
+  // The copy does not keep the modes of folders.
+  chmodSync(phone.paths.shares, 0o700);
+  const restored = await openHome(phone.home);
+  try {
+    expect(await restored.device.presignatures.take({ ...group, quorum, path: [] })).toBeUndefined();
+  } finally {
+    restored.close();
+  }
+});
+
+test.skipIf(process.platform === 'win32')('a folder that others may enter is not used', async () => {
+  const runtime = temporaryFolder();
+  const path = volatilePath(phone.home, { XDG_RUNTIME_DIR: runtime });
+  mkdirSync(join(runtime, 'keepset'));
+  chmodSync(join(runtime, 'keepset'), 0o777);
+  await expect(ensureVolatile(path)).rejects.toMatchObject({ code: 'place/foreign' });
+  chmodSync(join(runtime, 'keepset'), 0o700);
+  await expect(ensureVolatile(path)).resolves.toBeUndefined();
 });

@@ -34,7 +34,7 @@ export const presign: Command = {
       await runPresign(device, keyId, count, readPath(textOption(options, 'path')));
       terminal.result({ keyId, count }, [
         `${count} presignature${count === 1 ? '' : 's'} ready; the next signatures with ${keyId} take one request each.`,
-        'The server keeps its halves in memory: a restart voids them.',
+        'Neither side keeps its halves for long: a restart of the server or of this computer voids them.',
       ]);
     }),
 };

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { textOption, type OptionSpec, type OptionValues } from '../command.ts';
+import { volatilePath } from './volatile.ts';
 
 /** The files of one device. */
 export interface HomePaths {
@@ -10,6 +11,7 @@ export interface HomePaths {
   readonly logPin: string;
   readonly journal: string;
   readonly shares: string;
+  /** Not under `root`: a presignature that a backup brings back would serve twice. */
   readonly presignatures: string;
   readonly bans: string;
 }
@@ -31,7 +33,7 @@ export const homePaths = (options: OptionValues): HomePaths => {
     logPin: join(root, 'log-head.cbor'),
     journal: join(root, 'journal'),
     shares: join(root, 'shares'),
-    presignatures: join(root, 'presignatures'),
+    presignatures: volatilePath(root),
     bans: join(root, 'bans'),
   };
 };

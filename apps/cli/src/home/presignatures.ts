@@ -8,16 +8,21 @@ import {
 } from '@keepset/ceremony';
 import { openAge, sealAge, type OpeningKey } from '@keepset/wire';
 import { claimDurably, listIfThere, readIfThere, writeDurably } from './files.ts';
+import { ensureVolatile } from './volatile.ts';
 
 const namePattern = /^([a-z2-7]{26})\.(\d+)\.[0-9a-f]{64}\.age$/;
 
-/** Presignatures as one sealed file each. A file is gone for good before its content is used. */
+/**
+ * Presignatures as one sealed file each. A file is gone for good before its content is used.
+ * @param folder one that no backup brings back, see {@link ensureVolatile}
+ */
 export const filePresignatures = (
   folder: string,
   recipient: string,
   openingKey: OpeningKey,
 ): PresignatureShelf => ({
   put: async (presignature) => {
+    await ensureVolatile(folder);
     const plain = encodePresignature(presignature);
     const sealed = await sealAge(plain.reveal(), [recipient]);
     plain.wipe();
@@ -26,7 +31,9 @@ export const filePresignatures = (
     await writeDurably(join(folder, name), sealed);
   },
   take: async (use) => {
-    for (const name of await listIfThere(folder)) {
+    const names = await listIfThere(folder);
+    if (names.length > 0) await ensureVolatile(folder);
+    for (const name of names) {
       const [, keyId, epoch] = namePattern.exec(name) ?? [];
       if (keyId !== use.keyId) continue;
       const path = join(folder, name);
