@@ -47,7 +47,10 @@ export interface SchemeProtocol {
   startRepair(params: RepairParams): Step<KeyShare>;
   /** The same key under a new policy at the next epoch, dealt by a quorum of the old parties. */
   startReshare(params: ReshareParams): Step<Reshared>;
-  /** The share of a child key. @throws KeepsetError as {@link deriveGroup} */
+  /**
+   * The share of a child key. An ECDSA child keeps the pairwise setups of its parent: a ban for one is a ban for both.
+   * @throws KeepsetError as {@link deriveGroup}
+   */
   deriveShare(share: KeyShare, path: readonly number[]): KeyShare;
   /** Whether the share fits the key's public data, and the public data fit one another; false for anything malformed. */
   checkShare(share: KeyShare): boolean;

@@ -10,6 +10,9 @@
  *
  * A scheme with pairwise state sets it up anew between the target and each helper; a fourth round ends that.
  *
+ * A repair revokes nothing: the share comes back as it was, and a stolen copy of it is as good. After a theft, refresh or
+ * reshare.
+ *
  * @spec eprint 2017/1155 (enrolment protocol), where the party enrolled is one that had a place before
  * @deviation The parts' images are published: everyone checks that they sum up to the image of the helper's weighted
  * share, each helper checks the part it got, and the target checks each sum, so that a wrong value names its sender.
