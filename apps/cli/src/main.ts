@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util';
-import { KeepsetError, toKeepsetError } from '@keepset/bytes';
+import { KeepsetError, printableLines, toKeepsetError } from '@keepset/bytes';
 import type { Command, OptionSpec } from './command.ts';
 import { commandNames, loadCommand, type CommandName } from './commands/registry.ts';
 import { commandHelp, overview } from './terminal/help.ts';
-import { printable, terminalFor, type Terminal } from './terminal/terminal.ts';
+import { terminalFor, type Terminal } from './terminal/terminal.ts';
 
 const commonOptions: Readonly<Record<string, OptionSpec>> = {
   json: { type: 'boolean', help: 'Print one JSON object instead of text' },
@@ -93,6 +93,6 @@ const report = (error: KeepsetError, terminal: Terminal): number => {
         .join('\n'),
     );
   if (error.family === 'bug' && error.cause instanceof Error)
-    process.stderr.write(`${printable(error.cause.stack ?? error.cause.message)}\n`);
+    process.stderr.write(`${printableLines(error.cause.stack ?? error.cause.message)}\n`);
   return error.exitCode;
 };

@@ -28,3 +28,4 @@ export {
 export { decodeCbor, encodeCbor, type CborValue } from './cbor.ts';
 export { hashValue } from './hash.ts';
 export { bytesBetween, bytesOfLength, decodeAs, integerBetween, parseAs, type Schema } from './schema.ts';
+export { printable, printableLines } from './printable.ts';

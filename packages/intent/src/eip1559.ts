@@ -1,8 +1,7 @@
-import { KeepsetError, bytesEqual, concatBytes, fromHex } from '@keepset/bytes';
+import { KeepsetError, bytesEqual, concatBytes, fromHex, printable } from '@keepset/bytes';
 import { parseAddress } from './ethereum-address.ts';
 import { parseJsonObject, type JsonObject } from './json.ts';
 import { decodeRlp, encodeRlp, rlpInteger, type Rlp } from './rlp.ts';
-import { printable } from './text.ts';
 
 /** An unsigned transaction. Amounts in wei. */
 export interface Eip1559 {

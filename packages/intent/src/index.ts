@@ -18,4 +18,3 @@ export { address } from './bitcoin.ts';
 export { ethereumAddress } from './ethereum-address.ts';
 export { verifySignature } from './signature.ts';
 export { verifyDetached, type SignatureVerdict } from './verify.ts';
-export { printable } from './text.ts';

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createIntent, detectIntent, formats, kindsFor, printable, type IntentKind } from '../src/index.ts';
+import { createIntent, detectIntent, formats, kindsFor, type IntentKind } from '../src/index.ts';
+import { printable } from '@keepset/bytes';
 import { grouped, decimal } from '../src/text.ts';
 import { caught, plainKey, schemes, shown, signAll, utf8 } from './simulate.ts';
 

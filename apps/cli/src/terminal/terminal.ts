@@ -1,7 +1,7 @@
 import type { Progress } from '@keepset/ceremony';
 import { createInterface, type ReadLineOptions } from 'node:readline';
 import { Writable } from 'node:stream';
-import { KeepsetError } from '@keepset/bytes';
+import { KeepsetError, printableLines } from '@keepset/bytes';
 
 /** What a command shows. With --json only {@link Terminal.result} writes to standard output. */
 export interface Terminal {
@@ -20,22 +20,15 @@ export interface Terminal {
   askSecret(question: string): Promise<string>;
 }
 
-const unprintable =
-  // eslint-disable-next-line no-control-regex
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
-
-/** Removes everything that could move a cursor or change a colour: text from elsewhere must not forge output. */
-export const printable = (text: string): string => text.replaceAll(unprintable, '\ufffd');
-
 export const terminalFor = (json: boolean): Terminal => ({
   json,
   canAsk: !json && process.stdin.isTTY,
   askYesNo: (question) => askAloud(`${question} [y/N] `).then((answer) => /^y(es)?$/i.test(answer.trim())),
   result: (data, lines) => {
-    process.stdout.write(json ? `${JSON.stringify(data)}\n` : `${lines.map(printable).join('\n')}\n`);
+    process.stdout.write(json ? `${JSON.stringify(data)}\n` : `${lines.map(printableLines).join('\n')}\n`);
   },
   note: (text) => {
-    process.stderr.write(`${printable(text)}\n`);
+    process.stderr.write(`${printableLines(text)}\n`);
   },
   progress: ({ step, of, text }) => {
     if (json) return;

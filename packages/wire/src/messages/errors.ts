@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { KeepsetError, integerBetween, isErrorCode, type Schema } from '@keepset/bytes';
+import { KeepsetError, integerBetween, isErrorCode, printable, type Schema } from '@keepset/bytes';
 import { decodeMessage, encodeMessage } from './protocol.ts';
 
 interface ErrorFields {
@@ -47,9 +47,6 @@ export const encodeError = (error: KeepsetError): Uint8Array =>
         ? error.round
         : undefined,
   });
-
-/** A peer's words end up on a terminal: control characters, line breaks among them, become spaces. */
-const printable = (text: string): string => text.replaceAll(/\p{Cc}/gu, ' ');
 
 /**
  * Reads an error a peer sent. A code this version does not know becomes `transport/bad-response`.
