@@ -22,10 +22,11 @@ import {
   type SignRequest,
 } from '@keepset/ceremony';
 import { printInvite } from '@keepset/transport';
-import { startServer, type RunningServer } from '@keepset/server';
+import { createApproval, startServer, type RunningServer } from '@keepset/server';
 import { newDevice, type TestDevice } from '../support/device.ts';
 import { serverOptions } from '../support/server.ts';
 
+const options = serverOptions();
 let server: RunningServer;
 let phone: TestDevice;
 let laptop: TestDevice;
@@ -39,7 +40,7 @@ const addDevice = async (party: string): Promise<TestDevice> => {
 };
 
 beforeAll(async () => {
-  server = await startServer(serverOptions());
+  server = await startServer(options);
   phone = await newDevice(server.invite());
   laptop = await addDevice('laptop');
   tablet = await addDevice('tablet');
@@ -169,8 +170,9 @@ describe.each<Scheme>(['ed25519', 'schnorr-secp256k1', 'ecdsa-secp256k1', 'ecdsa
 
     // Reshare: the tablet comes in, the laptop goes.
     const policy = 'thresh(2,server,phone,tablet)';
+    const approval = await createApproval(options, key.keyId);
     const reshared = await changeTogether(
-      (prompts) => runReshare(phone.device, key.keyId, policy, prompts),
+      (prompts) => runReshare(phone.device, key.keyId, policy, prompts, { approval }),
       ['tablet'],
     );
     expect(reshared.started).toMatchObject({ epoch: 2, publicKey: key.publicKey, policy });
@@ -182,9 +184,13 @@ describe.each<Scheme>(['ed25519', 'schnorr-secp256k1', 'ecdsa-secp256k1', 'ecdsa
     );
 
     // Repair: the tablet loses its share and gets it again.
+    const again = await createApproval(options, key.keyId);
     await tablet.device.vault.retire(key.keyId, 3);
     expect(await tablet.device.vault.list()).not.toContain(key.keyId);
-    await changeTogether((prompts) => runRepair(phone.device, key.keyId, 'tablet', prompts), ['tablet']);
+    await changeTogether(
+      (prompts) => runRepair(phone.device, key.keyId, 'tablet', prompts, { approval: again }),
+      ['tablet'],
+    );
     expect(await tablet.device.vault.list()).toContain(key.keyId);
     await laptop.device.vault.retire(key.keyId, 9);
   });
@@ -205,9 +211,26 @@ test('3-of-4: the server and one device are not enough; with a co-signer they ar
     expect(protocolFor('ed25519').verify(key, request, signature)).toBe(true);
 });
 
+test('a device alone cannot give shares to others: the operator approves, once, for one key', async () => {
+  const policy = 'and(server,phone)';
+  const key = await runKeygen(phone.device, { scheme: 'ed25519', policy });
+  const other = await runKeygen(phone.device, { scheme: 'ed25519', policy });
+  const prompts: GroupPrompts = { announce: () => undefined, compare: () => Promise.resolve() };
+  const reshare = (approval?: string): Promise<unknown> =>
+    code(runReshare(phone.device, key.keyId, policy, prompts, approval === undefined ? {} : { approval }));
+  expect(await reshare()).toBe('policy/forbidden');
+  expect(await reshare('aaaaaaaaaaaaaaaa')).toBe('policy/forbidden');
+  expect(await reshare(await createApproval(options, other.keyId))).toBe('policy/forbidden');
+  const approval = await createApproval(options, key.keyId);
+  expect(await reshare(approval)).toBe('no error');
+  expect(await reshare(approval)).toBe('policy/forbidden');
+  expect(await code(createApproval(options, 'a'.repeat(26)))).toBe('input/unknown-key');
+  await expectSigns('phone', key);
+});
+
 test('presignatures: one request each, used once, void after a restart of the server', async () => {
-  const options = serverOptions();
-  let own = await startServer(options);
+  const ownOptions = serverOptions();
+  let own = await startServer(ownOptions);
   const device = await newDevice(own.invite());
   const key = await runKeygen(device.device, { scheme: 'ecdsa-secp256k1', policy: 'and(server,phone)' });
   await runPresign(device.device, key.keyId, 2);
@@ -220,7 +243,7 @@ test('presignatures: one request each, used once, void after a restart of the se
   // The second one's other half dies with the server; the signature is made all the same, with fresh nonces.
   const port = Number(new URL(own.url).port);
   await own.close();
-  own = await startServer({ ...options, port });
+  own = await startServer({ ...ownOptions, port });
   const { signature: fresh } = await runSign(device.device, { keyId: key.keyId, request });
   expect(protocolFor(key.scheme).verify(key, request, fresh)).toBe(true);
   const use = { keyId: key.keyId, epoch: 0, quorum: ['server', 'phone'], path: [] };

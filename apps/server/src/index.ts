@@ -1,2 +1,2 @@
-export { createInvite, startServer, type RunningServer } from './server.ts';
+export { createApproval, createInvite, startServer, type RunningServer } from './server.ts';
 export { defaultOptions, isKekInsideData, type ServerOptions } from './options.ts';

@@ -23,6 +23,7 @@ import {
   serverSecrets,
   type ServerSecrets,
 } from './secrets/identity.ts';
+import { hashOfCode, newCode } from './secrets/codes.ts';
 import { fileKek, type KekProvider } from './secrets/kek.ts';
 import { shareSealer } from './secrets/shares.ts';
 import { openDatabase, type Database } from './store/database.ts';
@@ -136,6 +137,27 @@ export const createInvite = async (
   const { database, enrolments, tls } = await layFoundation(options);
   try {
     return inviteTo(options.publicUrl, tls, enrolments);
+  } finally {
+    database.close();
+  }
+};
+
+const approvalLifetime = 60 * 60;
+
+/**
+ * Approves one reshare or repair of a key, within an hour. For the server's operator.
+ * @throws KeepsetError `input/unknown-key`
+ */
+export const createApproval = async (options: ServerOptions, keyId: string): Promise<string> => {
+  const { database } = await layFoundation(options);
+  try {
+    if (database.prepare('SELECT 1 FROM keys WHERE key_id = ?').get(keyId) === undefined)
+      throw new KeepsetError('input/unknown-key', `This server has no key ${keyId}.`);
+    const code = newCode();
+    database
+      .prepare('INSERT INTO approvals (code_hash, key_id, expires_at) VALUES (?, ?, ?)')
+      .run(hashOfCode(code), keyId, unixSeconds() + approvalLifetime);
+    return code;
   } finally {
     database.close();
   }

@@ -23,7 +23,7 @@ export {
   type SignOutcome,
 } from './device/sign.ts';
 export { shareFileVault, type VaultOptions } from './device/vault.ts';
-export { joinLife, runRefresh, runRepair, runReshare } from './device/life.ts';
+export { joinLife, runRefresh, runRepair, runReshare, type Approved } from './device/life.ts';
 export { runPresign } from './device/presign.ts';
 export { settleOpenSessions, type SettledSession } from './device/settle.ts';
 export type {

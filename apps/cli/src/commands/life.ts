@@ -1,5 +1,5 @@
 import { KeepsetError } from '@keepset/bytes';
-import { runRefresh, runRepair, runReshare, type GroupKey } from '@keepset/ceremony';
+import { runRefresh, runRepair, runReshare, type Approved, type GroupKey } from '@keepset/ceremony';
 import type { Command, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
 import { orSettle, withDevice } from '../home/device.ts';
@@ -18,10 +18,14 @@ const withOption = {
     value: 'PARTY,…',
     help: 'Other devices that hold a share and help, where the policy needs them',
   },
+  approval: { type: 'string', value: 'CODE', help: 'What `keepset approve KEY` printed on the server' },
 } as const;
 
-const helpersOf = (options: OptionValues): readonly string[] =>
-  (textOption(options, 'with') ?? '').split(',').filter((party) => party !== '');
+const approvedBy = (options: OptionValues): Approved => {
+  const approval = textOption(options, 'approval');
+  const helpers = (textOption(options, 'with') ?? '').split(',').filter((party) => party !== '');
+  return { helpers, ...(approval === undefined ? {} : { approval }) };
+};
 
 /** What to say after a key's shares have changed. */
 export const describeChange = (
@@ -53,7 +57,7 @@ export const refresh: Command = {
 export const reshare: Command = {
   name: 'reshare',
   summary: 'Put the same key under another policy: add or remove parties, change the threshold',
-  usage: 'POLICY [--key KEY] [--with PARTY,…]',
+  usage: 'POLICY --approval CODE [--key KEY] [--with PARTY,…]',
   positionals: [1, 1],
   options: { ...keyOption, ...withOption, ...passphraseOptions, ...homeOptions },
   examples: [
@@ -64,7 +68,7 @@ export const reshare: Command = {
     withDevice(options, terminal, async ({ device }) => {
       const keyId = await findKeyId(device.vault, textOption(options, 'key'));
       const group = await orSettle(device, terminal, () =>
-        runReshare(device, keyId, positionals[0] ?? '', groupPrompts(terminal), helpersOf(options)),
+        runReshare(device, keyId, positionals[0] ?? '', groupPrompts(terminal), approvedBy(options)),
       );
       terminal.result(...describeChange('Reshared', group));
     }),
@@ -73,7 +77,7 @@ export const reshare: Command = {
 export const repair: Command = {
   name: 'repair',
   summary: 'Give a party that lost its share the share again, without assembling the key',
-  usage: 'PARTY [--key KEY] [--with PARTY,…]',
+  usage: 'PARTY --approval CODE [--key KEY] [--with PARTY,…]',
   positionals: [1, 1],
   options: { ...keyOption, ...withOption, ...passphraseOptions, ...homeOptions },
   examples: ['keepset repair laptop                    # then `keepset join CODE` on the new laptop'],
@@ -86,7 +90,7 @@ export const repair: Command = {
           'Run this on a device that still has its share, for another device.',
         );
       const keyId = await findKeyId(device.vault, textOption(options, 'key'));
-      const group = await runRepair(device, keyId, target, groupPrompts(terminal), helpersOf(options));
+      const group = await runRepair(device, keyId, target, groupPrompts(terminal), approvedBy(options));
       terminal.result({ keyId, target, epoch: group.epoch }, [
         `Repaired: ${target} holds its share of key ${keyId} again.`,
         group.scheme.startsWith('ecdsa')

@@ -4,6 +4,7 @@ import type { Command } from '../command.ts';
 export type CommandName =
   | 'serve'
   | 'invite'
+  | 'approve'
   | 'enroll'
   | 'add-device'
   | 'keygen'
@@ -17,6 +18,7 @@ export type CommandName =
   | 'refresh'
   | 'reshare'
   | 'repair'
+  | 'usb'
   | 'policy'
   | 'wizard'
   | 'quickstart';
@@ -25,6 +27,7 @@ export type CommandName =
 const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serve,
   invite: async () => (await import('./invite.ts')).invite,
+  approve: async () => (await import('./approve.ts')).approve,
   enroll: async () => (await import('./enroll.ts')).enroll,
   'add-device': async () => (await import('./add-device.ts')).addDevice,
   keygen: async () => (await import('./keygen.ts')).keygen,
@@ -38,6 +41,7 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   refresh: async () => (await import('./life.ts')).refresh,
   reshare: async () => (await import('./life.ts')).reshare,
   repair: async () => (await import('./life.ts')).repair,
+  usb: async () => (await import('./usb.ts')).usb,
   policy: async () => (await import('./policy.ts')).policy,
   wizard: async () => (await import('./wizard.ts')).wizard,
   quickstart: async () => (await import('./quickstart.ts')).quickstart,

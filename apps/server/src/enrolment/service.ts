@@ -1,7 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { KeepsetError, toBase32, toHex } from '@keepset/bytes';
+import { randomBytes } from 'node:crypto';
+import { KeepsetError, toHex } from '@keepset/bytes';
 import { authKeyId } from '@keepset/transport';
 import type { EnrolRequest, EnrolResponse } from '@keepset/wire';
+import { hashOfCode, newCode } from '../secrets/codes.ts';
 import type { EnrolmentStore } from './store.ts';
 
 /** What every enrolled device learns about the server. */
@@ -9,16 +10,10 @@ export type ServerAnnouncement = Pick<EnrolResponse, 'serverParty' | 'serverKey'
 
 const codeLifetime = 24 * 60 * 60;
 
-/** Codes are 80 random bits: they are spent once and expire, but they must not be guessable meanwhile. */
-const newCode = (): string => toBase32(randomBytes(10));
-
-const hashOf = (code: string): Uint8Array =>
-  createHash('sha256').update(`keepset/enrolment/v1/${code}`).digest();
-
 /** Makes a one-time code, valid for a day. @param tenant as in {@link EnrolmentStore.addCode} */
 export const createCode = (store: EnrolmentStore, now: number, tenant?: string): string => {
   const code = newCode();
-  store.addCode(hashOf(code), tenant, now + codeLifetime);
+  store.addCode(hashOfCode(code), tenant, now + codeLifetime);
   return code;
 };
 
@@ -40,7 +35,7 @@ export const enrolDevice = (
     publicKey: request.publicKey,
     party: request.party,
   };
-  const row = store.enrol(hashOf(request.code), device, toHex(randomBytes(16)), now);
+  const row = store.enrol(hashOfCode(request.code), device, toHex(randomBytes(16)), now);
   if (row === undefined)
     throw new KeepsetError('transport/enrolment-refused', 'This enrolment code is not valid.', {
       hint: 'Codes work once and for a day. Ask for a new one (`keepset invite`).',

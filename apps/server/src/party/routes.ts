@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { KeepsetError, fromHex } from '@keepset/bytes';
 import type { Party1Handler } from '@keepset/ceremony';
-import { encodeKeyList, encodeSessionOutcome } from '@keepset/wire';
+import { decodeResolveRequest, encodeKeyList, encodeSessionOutcome } from '@keepset/wire';
 import { sendSigned } from '../http/app.ts';
 import { bodyOf, type Authenticator, type Clock } from '../http/authentication.ts';
 import { cborBody, refusals, signed } from '../http/openapi.ts';
@@ -69,12 +69,16 @@ export const registerPartyRoutes = (
         ...signed,
         summary: 'Learn how a session ended; end it as void unless it is committed',
         params: { type: 'object', properties: { session: sessionParameter } },
-        response: { 200: cborBody('{v, type: "session-outcome", session, state, keyId?}'), ...refusals },
+        response: {
+          200: cborBody('{v, type: "session-outcome", session, state, keyId?, evidence?}'),
+          ...refusals,
+        },
       },
     },
     async (request, reply) => {
       const { device, signature } = await authenticator.device(request);
-      const outcome = await handler.resolve(device, sessionOf(request.params.session));
+      const asked = decodeResolveRequest(bodyOf(request));
+      const outcome = await handler.resolve(device, sessionOf(request.params.session), asked);
       return sendSigned(reply, identity, now, signature, encodeSessionOutcome(outcome));
     },
   );

@@ -1,5 +1,6 @@
 import type { KeyChange, KeyRow, Party1Store, SessionRow, SessionWrite } from '@keepset/ceremony';
 import { KeepsetError } from '@keepset/bytes';
+import { hashOfCode } from '../secrets/codes.ts';
 import { bytesColumn, inTransaction, integerColumn, textColumn, type Database } from './database.ts';
 import type { LogStore } from './log.ts';
 
@@ -40,6 +41,10 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
   const replaceKey = database.prepare(
     `UPDATE keys SET epoch = ?, policy = ?, sealed_share = ?
      WHERE tenant = ? AND key_id = ? AND epoch = ? AND state = 'active'`,
+  );
+  const spendApproval = database.prepare(
+    `UPDATE approvals SET spent_at = ?
+     WHERE code_hash = ? AND key_id = ? AND spent_at IS NULL AND expires_at > ?`,
   );
   const writeBan = database.prepare(
     'INSERT INTO bans (tenant, key_id, epoch, party, banned_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
@@ -99,6 +104,15 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
           end(write, { state: 'committed', answer: value, seq: evidence.index });
           return { written: true, value };
         }),
+      ),
+    spendApproval: (tenant, keyId, code) =>
+      settled(() =>
+        inTransaction(
+          database,
+          () =>
+            findKey(tenant, keyId) !== undefined &&
+            spendApproval.run(now(), hashOfCode(code), keyId, now()).changes === 1,
+        ),
       ),
     ban: (tenant, keyId, epoch, party) =>
       settled(() => {

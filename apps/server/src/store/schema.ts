@@ -58,6 +58,14 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (tenant, key_id)
   ) STRICT;
 
+  -- What the operator allowed for one key, once. Codes are kept as hashes.
+  CREATE TABLE approvals (
+    code_hash BLOB PRIMARY KEY,
+    key_id TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    spent_at INTEGER
+  ) STRICT;
+
   -- Parties that failed a consistency check. A refresh leads to another epoch, and so to a fresh start.
   CREATE TABLE bans (
     tenant TEXT NOT NULL REFERENCES tenants (tenant),

@@ -8,12 +8,12 @@ import {
   verifyGrowth,
   verifyInclusion,
 } from '@keepset/log';
-import type { LogEvidence, LogHead, StepResponse } from '@keepset/wire';
+import type { LogEvidence, LogHead } from '@keepset/wire';
 import { entryFieldsOf, type LoggedAct } from '../act.ts';
 import type { DeviceParty } from './ports.ts';
 
 /**
- * Accepts an answer only with proof that Party 1 wrote this very act into a log that still contains everything
+ * Accepts the end of a session only with proof that Party 1 wrote this very act into a log that still contains everything
  * this device has seen of it, and pins the log's new head.
  *
  * @param head the head that was sent with the request.
@@ -23,11 +23,10 @@ import type { DeviceParty } from './ports.ts';
  */
 export const acceptEvidence = async (
   device: DeviceParty,
-  response: StepResponse,
+  evidence: LogEvidence | undefined,
   act: Omit<LoggedAct, 'tenant' | 'device'>,
   head: LogHead | undefined,
 ): Promise<void> => {
-  const { evidence } = response;
   if (evidence === undefined)
     throw new KeepsetError('transport/bad-response', 'The server gave no proof that it logged this act.');
   const checkpoint = openCheckpoint(evidence.checkpoint, parseVerifierKey(device.logKey));

@@ -15,6 +15,14 @@ import { runSession, type SessionPlan } from './session.ts';
 /** How a session reaches this device: alone with the server, or together with others. */
 type Meeting = Pick<SessionPlan<never>, 'channel' | 'start' | 'peers' | 'early'>;
 
+/** What a change that gives shares to other devices needs besides this one. */
+export interface Approved {
+  /** The operator's one-time code. */
+  readonly approval?: string;
+  /** Other devices that hold a share and help. */
+  readonly helpers?: readonly string[];
+}
+
 /** New shares for all parties of a key; the old ones are worth nothing afterwards. All devices take part. */
 export const runRefresh = async (
   device: DeviceParty,
@@ -33,7 +41,7 @@ export const runReshare = async (
   keyId: string,
   policyText: string,
   prompts?: GroupPrompts,
-  coDealers: readonly string[] = [],
+  { approval, helpers: coDealers = [] }: Approved = {},
 ): Promise<GroupKey> => {
   const share = await device.vault.open(keyId);
   const { group } = share;
@@ -48,7 +56,14 @@ export const runReshare = async (
         hint: 'Name other devices that hold a share with --with.',
       },
     );
-  const start: ReshareStart = { kind: 'reshare', keyId, epoch: group.epoch, dealers, policy: next.policy };
+  const start: ReshareStart = {
+    kind: 'reshare',
+    keyId,
+    epoch: group.epoch,
+    dealers,
+    policy: next.policy,
+    ...(approval === undefined ? {} : { approval }),
+  };
   const everyone = [...new Set([...dealers, ...next.parties])];
   return reshareWith(device, { group, share }, start, await meet(device, start, everyone, group, prompts));
 };
@@ -59,7 +74,7 @@ export const runRepair = async (
   keyId: string,
   target: string,
   prompts: GroupPrompts,
-  coHelpers: readonly string[] = [],
+  { approval, helpers: coHelpers = [] }: Approved = {},
 ): Promise<GroupKey> => {
   const share = await device.vault.open(keyId);
   const { group } = share;
@@ -70,7 +85,14 @@ export const runRepair = async (
       'policy/unsatisfied',
       `${helpers.join(' and ')} are not enough to repair under ${group.policy}.`,
     );
-  const start: RepairStart = { kind: 'repair', keyId, epoch: group.epoch, helpers, target };
+  const start: RepairStart = {
+    kind: 'repair',
+    keyId,
+    epoch: group.epoch,
+    helpers,
+    target,
+    ...(approval === undefined ? {} : { approval }),
+  };
   return repairWith(
     device,
     { group, share },

@@ -85,7 +85,7 @@ export const runSession = async <R>(device: DeviceParty, plan: SessionPlan<R>): 
       continue;
     }
     const act = { ...plan.act(state.result), session: channel.session };
-    await acceptEvidence(device, committed, act, channel.head);
+    await acceptEvidence(device, committed.evidence, act, channel.head);
     return state.result;
   }
 };

@@ -1,4 +1,5 @@
 import { toKeepsetError, type KeepsetError } from '@keepset/bytes';
+import { acceptEvidence } from './evidence.ts';
 import { isRival } from './keygen.ts';
 import type { DeviceParty, OpenSession } from './ports.ts';
 
@@ -24,8 +25,11 @@ export const settleOpenSessions = async (device: DeviceParty): Promise<readonly 
   for (const entry of await device.journal.list()) {
     const { session, kind, keyId, epoch } = entry;
     try {
-      const { state } = await device.transport.resolve(session);
+      const head = await device.logPin.load();
+      const { state, evidence } = await device.transport.resolve(session, head === undefined ? {} : { head });
       if (state === 'committed') {
+        // The server's word alone does not retire a share: the act must be in its log.
+        await acceptEvidence(device, evidence, { kind, session, keyId, epoch }, head);
         await device.vault.promote(keyId, epoch);
         await device.vault.retire(keyId, epoch);
       } else if (!(await device.journal.list()).some((other) => isRival(entry, other))) {

@@ -7,7 +7,13 @@
  */
 import { KeepsetError, bytesEqual, toHex } from '@keepset/bytes';
 import { sha256 } from '@noble/hashes/sha2.js';
-import { decodeStepRequest, type KeySummary, type SessionOutcome, type StepRequest } from '@keepset/wire';
+import {
+  decodeStepRequest,
+  type KeySummary,
+  type ResolveRequest,
+  type SessionOutcome,
+  type StepRequest,
+} from '@keepset/wire';
 import { liveSessions, type LiveSessions } from './live.ts';
 import { memberOf, takeLiveStep } from './member.ts';
 import { openSession } from './open.ts';
@@ -23,7 +29,7 @@ export interface Party1Handler {
    */
   step(caller: Caller, session: Uint8Array, step: number, request: Uint8Array): Promise<Uint8Array>;
   /** Says what became of a session and makes it void unless it is committed. */
-  resolve(caller: Caller, session: Uint8Array): Promise<SessionOutcome>;
+  resolve(caller: Caller, session: Uint8Array, request?: ResolveRequest): Promise<SessionOutcome>;
   keys(caller: Caller): Promise<readonly KeySummary[]>;
 }
 
@@ -49,13 +55,19 @@ export const party1Handler = (party1: Party1): Party1Handler => {
         );
       return takeStep({ party1, caller, request, requestHash: sha256(bytes), presignatures }, sessions);
     },
-    resolve: async (caller, session) =>
+    resolve: async (caller, session, { head } = {}) =>
       sessions.exclusively(caller.tenant, session, async () => {
         sessions.drop(caller.tenant, session);
         const row = await party1.store.voidSession(caller.tenant, session);
         // A consumed session without an answer can never be answered: its nonces died with the process.
         if (row.state !== 'committed') return { session, state: 'void' };
-        return { session, state: 'committed', ...(row.keyId === undefined ? {} : { keyId: row.keyId }) };
+        const evidence = await party1.store.prove(caller.tenant, session, head);
+        return {
+          session,
+          state: 'committed',
+          evidence,
+          ...(row.keyId === undefined ? {} : { keyId: row.keyId }),
+        };
       }),
     keys: async ({ tenant }) =>
       (await party1.store.listKeys(tenant)).map(({ group, state, createdAt }) => ({

@@ -6,7 +6,7 @@ import { planKeygen } from '../plan.ts';
 import { commitChange, type ActSubject } from './commit.ts';
 import type { StepContext } from './handler.ts';
 import type { Commit, Opened } from './open.ts';
-import { openKey } from './rules.ts';
+import { openKey, requireApproval } from './rules.ts';
 
 /** New shares for the same parties. */
 export const openRefresh = async (context: StepContext, start: RefreshStart): Promise<Opened<KeyShare>> => {
@@ -27,6 +27,7 @@ export const openReshare = async (context: StepContext, start: ReshareStart): Pr
   if (next.policy !== start.policy)
     throw new KeepsetError('policy/unsupported', `Send the policy in canonical form: ${next.policy}.`);
   const share = await openKey(context, start);
+  await approved(context, start, share);
   const { group } = share;
   const isDealer = start.dealers.includes(party1.party);
   const machine = protocolFor(group.scheme).startReshare({
@@ -54,6 +55,7 @@ export const openRepair = async (context: StepContext, start: RepairStart): Prom
   if (!start.helpers.includes(party1.party))
     throw new KeepsetError('policy/unsupported', `${party1.party} must be among the helpers.`);
   const share = await openKey(context, start);
+  await approved(context, start, share);
   const { group } = share;
   const subject: ActSubject = { kind: 'repair', keyId: group.keyId, epoch: group.epoch };
   return {
@@ -72,6 +74,20 @@ export const openRepair = async (context: StepContext, start: RepairStart): Prom
         : undefined,
     abandon: () => share.secret.wipe(),
   };
+};
+
+/** Asked last, so that a request that cannot work spends no approval. */
+const approved = async (
+  context: StepContext,
+  start: ReshareStart | RepairStart,
+  share: KeyShare,
+): Promise<void> => {
+  try {
+    await requireApproval(context, start);
+  } catch (error) {
+    share.secret.wipe();
+    throw error;
+  }
 };
 
 const runOf = ({

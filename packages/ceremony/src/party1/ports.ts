@@ -72,6 +72,11 @@ export interface Party1Store {
   voidSession(tenant: string, session: Uint8Array): Promise<SessionRow>;
   findKey(tenant: string, keyId: string): Promise<KeyRow | undefined>;
   listKeys(tenant: string): Promise<readonly KeyRow[]>;
+  /**
+   * Spends an approval its operator gave for this key, durably.
+   * @returns false when there is none with this code, or it is spent or expired.
+   */
+  spendApproval(tenant: string, keyId: string, code: string): Promise<boolean>;
   /** Notes durably that a party cheated in a session about this key at this epoch. */
   ban(tenant: string, keyId: string, epoch: number, party: string): Promise<void>;
   /** Parties banned at this epoch of the key. */

@@ -34,6 +34,23 @@ export const openKey = async (
 };
 
 /**
+ * What lets new devices have shares needs more than one device's word: a stolen device could otherwise invite another
+ * one of the thief's and have the key dealt to both. The server's operator approves it with a one-time code.
+ * @throws KeepsetError `policy/forbidden`
+ */
+export const requireApproval = async (
+  { party1, caller }: StepContext,
+  { keyId, approval }: { readonly keyId: string; readonly approval?: string },
+): Promise<void> => {
+  const isApproved =
+    approval !== undefined && (await party1.store.spendApproval(caller.tenant, keyId, approval));
+  if (!isApproved)
+    throw new KeepsetError('policy/forbidden', 'The operator of the server must approve this.', {
+      hint: `On the server run \`keepset approve ${keyId}\`, then give the code here with --approval CODE.`,
+    });
+};
+
+/**
  * Refuses to run anything that uses the pairwise set-up with a party that cheated. A refresh makes a fresh one.
  * @throws KeepsetError `abort/banned`
  */

@@ -9,6 +9,7 @@ import {
   decodeSessionOutcome,
   decodeStepResponse,
   encodeEnrolRequest,
+  encodeResolveRequest,
   encodeStepRequest,
   type EnrolRequest,
   type EnrolResponse,
@@ -74,8 +75,10 @@ export const httpTransport = (options: HttpClientOptions): HttpTransport => {
           encodeStepRequest(request),
         ),
       ),
-    resolve: async (session) =>
-      decodeSessionOutcome(await call('POST', `/v1/sessions/${toHex(session)}/resolve`, new Uint8Array(0))),
+    resolve: async (session, request) =>
+      decodeSessionOutcome(
+        await call('POST', `/v1/sessions/${toHex(session)}/resolve`, encodeResolveRequest(request)),
+      ),
     keys: async () => decodeKeyList(await call('GET', '/v1/keys', new Uint8Array(0))),
     invite: async () => decodeInvitation(await call('POST', '/v1/invitations', new Uint8Array(0))).code,
     traffic: () => ({ ...traffic }),

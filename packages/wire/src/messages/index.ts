@@ -16,15 +16,18 @@ export type {
   SignStart,
 } from './protocol.ts';
 export {
+  decodeResolveRequest,
   decodeSessionOutcome,
   decodeStepRequest,
   decodeStepResponse,
+  encodeResolveRequest,
   encodeSessionOutcome,
   encodeStepRequest,
   encodeStepResponse,
   type LogEvidence,
   type LogHead,
   type RelayedBlob,
+  type ResolveRequest,
   type SessionOutcome,
   type StepRequest,
   type StepResponse,

@@ -85,6 +85,8 @@ export interface ReshareStart {
   readonly dealers: readonly string[];
   /** The new policy, canonical. */
   readonly policy: string;
+  /** One-time code of the server's operator. */
+  readonly approval?: string;
 }
 
 /** Opens a repair: a lost share again, from a quorum of helpers. */
@@ -94,6 +96,8 @@ export interface RepairStart {
   readonly epoch: number;
   readonly helpers: readonly string[];
   readonly target: string;
+  /** One-time code of the server's operator. */
+  readonly approval?: string;
 }
 
 /** What a session is about; sent with its first step. */
@@ -102,6 +106,8 @@ export type SessionStart = KeygenStart | SignStart | PresignStart | RefreshStart
 const epoch: Schema<number> = integerBetween(0, Number.MAX_SAFE_INTEGER);
 const policyText: Schema<string> = v.pipe(v.string(), v.minLength(1), v.maxLength(4096));
 const childPath: Schema<number[]> = v.pipe(v.array(integerBetween(0, 2 ** 31 - 1)), v.maxLength(32));
+
+const approval = v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(64)));
 
 const signRequest: Schema<SignRequest> = v.pipe(
   v.strictObject({
@@ -136,20 +142,28 @@ const starts: Readonly<Record<SessionStart['kind'], Schema<SessionStart>>> = {
     path: childPath,
   }),
   refresh: v.strictObject({ kind: v.literal('refresh'), keyId: keyIdText, epoch }),
-  reshare: v.strictObject({
-    kind: v.literal('reshare'),
-    keyId: keyIdText,
-    epoch,
-    dealers: partyList,
-    policy: policyText,
-  }),
-  repair: v.strictObject({
-    kind: v.literal('repair'),
-    keyId: keyIdText,
-    epoch,
-    helpers: partyList,
-    target: partyName,
-  }),
+  reshare: v.pipe(
+    v.strictObject({
+      kind: v.literal('reshare'),
+      keyId: keyIdText,
+      epoch,
+      dealers: partyList,
+      policy: policyText,
+      approval,
+    }),
+    v.transform((value) => withoutUndefined(value) as ReshareStart),
+  ),
+  repair: v.pipe(
+    v.strictObject({
+      kind: v.literal('repair'),
+      keyId: keyIdText,
+      epoch,
+      helpers: partyList,
+      target: partyName,
+      approval,
+    }),
+    v.transform((value) => withoutUndefined(value) as RepairStart),
+  ),
 };
 
 /** @see SessionStart */

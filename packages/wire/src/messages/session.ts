@@ -81,6 +81,14 @@ export interface SessionOutcome {
   readonly state: 'committed' | 'void';
   /** Only when committed: the key it made or signed with. */
   readonly keyId?: string;
+  /** Only when committed: proof of the session's log entry. */
+  readonly evidence?: LogEvidence;
+}
+
+/** Asks what became of a session. */
+export interface ResolveRequest {
+  /** The newest log head this device has verified. */
+  readonly head?: LogHead;
 }
 
 const hashes: Schema<Uint8Array[]> = v.pipe(v.array(bytesOfLength(32)), v.maxLength(64));
@@ -127,11 +135,16 @@ const stepResponse: Schema<StepResponse> = v.pipe(
   }),
   v.transform((value) => withoutUndefined(value) as StepResponse),
 );
+const resolveRequest: Schema<ResolveRequest> = v.pipe(
+  v.strictObject({ head: v.optional(logHead) }),
+  v.transform((value) => withoutUndefined(value) as ResolveRequest),
+);
 const sessionOutcome: Schema<SessionOutcome> = v.pipe(
   v.strictObject({
     session: bytesOfLength(32),
     state: v.picklist(['committed', 'void']),
     keyId: v.optional(keyIdText),
+    evidence: v.optional(logEvidence),
   }),
   v.transform((value) => withoutUndefined(value) as SessionOutcome),
 );
@@ -182,7 +195,17 @@ export const decodeStepResponse = (bytes: Uint8Array): StepResponse =>
   decodeMessage('step-result', stepResponse, bytes);
 
 export const encodeSessionOutcome = (outcome: SessionOutcome): Uint8Array =>
-  encodeMessage('session-outcome', { ...outcome });
+  encodeMessage('session-outcome', {
+    ...outcome,
+    evidence: outcome.evidence === undefined ? undefined : { ...outcome.evidence },
+  });
+
+export const encodeResolveRequest = ({ head }: ResolveRequest): Uint8Array =>
+  encodeMessage('resolve', { head: head === undefined ? undefined : { ...head } });
+
+/** @throws KeepsetError of family `wire/` */
+export const decodeResolveRequest = (bytes: Uint8Array): ResolveRequest =>
+  decodeMessage('resolve', resolveRequest, bytes);
 
 /** @throws KeepsetError of family `wire/` */
 export const decodeSessionOutcome = (bytes: Uint8Array): SessionOutcome =>
