@@ -19,6 +19,8 @@ export type CommandName =
   | 'reshare'
   | 'repair'
   | 'usb'
+  | 'kit'
+  | 'finder-backup'
   | 'policy'
   | 'wizard'
   | 'quickstart';
@@ -42,6 +44,8 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   reshare: async () => (await import('./life.ts')).reshare,
   repair: async () => (await import('./life.ts')).repair,
   usb: async () => (await import('./usb.ts')).usb,
+  kit: async () => (await import('./kit.ts')).kit,
+  'finder-backup': async () => (await import('./finder-backup.ts')).finderBackup,
   policy: async () => (await import('./policy.ts')).policy,
   wizard: async () => (await import('./wizard.ts')).wizard,
   quickstart: async () => (await import('./quickstart.ts')).quickstart,

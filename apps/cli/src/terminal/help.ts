@@ -13,7 +13,7 @@ export const overview = async (name?: string): Promise<string> => {
     '',
     'Usage: keepset COMMAND [ARGUMENTS] [--json]',
     '',
-    ...commands.map((command) => `  ${command.name.padEnd(12)}${command.summary}`),
+    ...commands.map((command) => `  ${command.name.padEnd(15)}${command.summary}`),
     '',
     '`keepset COMMAND --help` shows options and examples.',
     'The device lives in ~/.keepset; choose another folder with --home DIR or KEEPSET_HOME.',

@@ -1,0 +1,189 @@
+/** Which container on a stick is meant, and what can be said of it. Nothing here writes. */
+import { KeepsetError, bytesEqual } from '@keepset/bytes';
+import {
+  candidatesOf,
+  checkRollback,
+  findContainer,
+  findContainers,
+  inspectContainer,
+  newestOf,
+  nodeFileSystem,
+  openNewest,
+  slots,
+  type Candidate,
+  type ContainerRef,
+  type ContainerReport,
+} from '@keepset/places';
+import { listIfThere } from '../home/files.ts';
+import type { HomePaths } from '../home/paths.ts';
+import { newestWritten, type LedgerCopy, type LedgerKit } from './ledger.ts';
+
+/** A container that was looked at, and the newest copy in it. */
+export interface Judged {
+  readonly report: ContainerReport;
+  readonly candidate: Candidate;
+  /** What this device remembers of the stick. */
+  readonly known: LedgerKit | undefined;
+  /** Where the facts come from; `hashes`: the copy is as it was written, by whomever. */
+  readonly by: 'code' | 'ledger' | 'hashes';
+  readonly facts: CopyFacts | undefined;
+  /** Whether both slots hold the copy. */
+  readonly mirrored: boolean;
+}
+
+/** What is known of the copy itself. */
+export interface CopyFacts {
+  readonly keyId: string;
+  readonly epoch: number;
+  readonly generation: number;
+}
+
+/**
+ * Finds the container, and its newest copy: with a code by opening, else by what this device remembers, else by what
+ * lies beside it.
+ * @throws KeepsetError `place/not-found`, `place/foreign` (wrong stick, foreign share), `place/stale` (an older
+ * generation than was written), `place/damaged`, `place/locked` (wrong code), `input/invalid-argument` (several).
+ */
+export const judge = async (
+  root: string,
+  ledger: readonly LedgerKit[],
+  codes: readonly string[],
+  kit?: string,
+): Promise<Judged> => {
+  const sticks = ledger.filter(({ kind }) => kind === 'usb');
+  const container = await selectContainer(root, sticks, kit);
+  const known = sticks.find((stick) => stick.kit === container.kit);
+  if (known === undefined && codes.length === 0 && sticks.length > 0)
+    throw new KeepsetError('place/foreign', `This device did not write this stick (kit ${container.kit}).`, {
+      hint: `It wrote ${sticks.map((stick) => stick.kit).join(', ')}. Plug in that stick, or open this one with its recovery code.`,
+    });
+  const report = await inspectContainer(container);
+  const judged = await newestBy(report, known, codes);
+  const mirrored = slots.every((slot) =>
+    report.slots[slot].candidates.some(
+      ({ source, sha256 }) => source === 'as-is' && bytesEqual(sha256, judged.candidate.sha256),
+    ),
+  );
+  return { report, known, mirrored, ...judged };
+};
+
+const selectContainer = async (
+  root: string,
+  sticks: readonly LedgerKit[],
+  kit: string | undefined,
+): Promise<ContainerRef> => {
+  const wanted = (await findContainers(nodeFileSystem, root)).filter(
+    (container) => kit === undefined || container.kit === kit,
+  );
+  const [first] = wanted;
+  if (first === undefined || new Set(wanted.map((container) => container.kit)).size > 1)
+    // Says what is there instead, and what to do.
+    return findContainer(nodeFileSystem, root, kit);
+  if (wanted.length === 1) return first;
+  const position = sticks.find((stick) => stick.kit === first.kit)?.position;
+  const own = wanted.find((container) => container.party === position);
+  if (own !== undefined) return own;
+  const names = wanted.map(({ party }) => `share_party${party}`).join(', ');
+  throw new KeepsetError('place/damaged', `Files of kit ${first.kit} were renamed: ${names}.`, {
+    hint: 'One kit holds the share of one party. Give the files of the other number back their old name.',
+  });
+};
+
+const newestBy = (
+  report: ContainerReport,
+  known: LedgerKit | undefined,
+  codes: readonly string[],
+): Promise<Pick<Judged, 'candidate' | 'by' | 'facts'>> => {
+  if (codes.length > 0) return byCode(report, known, codes);
+  return Promise.resolve(known === undefined ? byHashes(report) : byLedger(report, known));
+};
+
+const byCode = async (
+  report: ContainerReport,
+  known: LedgerKit | undefined,
+  codes: readonly string[],
+): Promise<Pick<Judged, 'candidate' | 'by' | 'facts'>> => {
+  const { opened, candidate, rollback } = await openNewest(report, codes);
+  opened.share.secret.wipe();
+  const { keyId, epoch } = opened.share.group;
+  const last = known === undefined ? undefined : newestWritten(known);
+  if (known !== undefined && known.keyId !== keyId)
+    throw new KeepsetError('place/foreign', `This stick holds a share of key ${keyId}, not ${known.keyId}.`, {
+      hint: 'Somebody else’s copy lies where yours was. Keep it apart and use another stick.',
+    });
+  if (known !== undefined && last !== undefined && !isIntended(known, candidate))
+    checkRollback({ kit: known.kit, generation: last.generation, sha256: last.sha256 }, rollback);
+  return { candidate, by: 'code', facts: { keyId, epoch, generation: opened.generation } };
+};
+
+const isIntended = ({ copies }: LedgerKit, { sha256 }: Candidate): boolean =>
+  copies.some((copy) => copy.state === 'intended' && bytesEqual(copy.sha256, sha256));
+
+const byLedger = (report: ContainerReport, known: LedgerKit): Pick<Judged, 'candidate' | 'by' | 'facts'> => {
+  const candidates = candidatesOf(report);
+  if (candidates.length === 0) throw nothingWhole();
+  const [best, ...others] = candidates.flatMap((candidate) => {
+    const copy = known.copies.find(({ sha256 }) => bytesEqual(sha256, candidate.sha256));
+    return copy === undefined ? [] : [{ candidate, copy }];
+  });
+  if (best === undefined)
+    throw new KeepsetError('place/foreign', 'This stick holds nothing that this device wrote to it.', {
+      hint: 'If it may be a share all the same, verify it with its recovery code.',
+    });
+  const { candidate, copy } = others.reduce(
+    (one, other) => (other.copy.generation > one.copy.generation ? other : one),
+    best,
+  );
+  refuseOlder(copy, newestWritten(known));
+  return {
+    candidate,
+    by: 'ledger',
+    facts: { keyId: known.keyId, epoch: copy.epoch, generation: copy.generation },
+  };
+};
+
+const refuseOlder = (found: LedgerCopy, last: LedgerCopy | undefined): void => {
+  if (last === undefined || found.generation >= last.generation) return;
+  throw new KeepsetError(
+    'place/stale',
+    `The stick holds generation ${found.generation}; generation ${last.generation} was written to it.`,
+    {
+      hint: 'An old copy of the stick? Use it only if no newer one is left; `keepset usb create FOLDER --again` writes the current share.',
+    },
+  );
+};
+
+const byHashes = (report: ContainerReport): Pick<Judged, 'candidate' | 'by' | 'facts'> => {
+  const candidate = newestOf(report);
+  if (candidate === undefined) throw nothingWhole();
+  return { candidate, by: 'hashes', facts: undefined };
+};
+
+const nothingWhole = (): KeepsetError =>
+  new KeepsetError('place/damaged', 'Neither slot holds a whole copy, and parity cannot mend them.', {
+    hint: 'Write a new stick with `keepset usb create`. `keepset usb rescue` scans an image of this one.',
+  });
+
+/** What is damaged, in words; none if all is as it should be. A second slot that was never written is no damage. */
+export const damageOf = ({ report }: Judged): readonly string[] => {
+  const found: string[] = [];
+  for (const slot of slots) {
+    const { content, parity } = report.slots[slot];
+    const neverWritten =
+      content === 'missing' && parity === 'missing' && (report.metadata?.slots[slot] ?? null) === null;
+    if (neverWritten) continue;
+    if (content !== 'intact') found.push(`slot .${slot} is ${content}`);
+    if (parity !== 'intact') found.push(`the parity of slot .${slot} is ${parity}`);
+  }
+  if (report.metadataFile !== 'intact') found.push(`metadata.json is ${report.metadataFile}`);
+  return found;
+};
+
+/** The epoch at which this device holds the key, without unlocking it; undefined if it does not. */
+export const currentEpoch = async (paths: HomePaths, keyId: string): Promise<number | undefined> => {
+  const epochs = (await listIfThere(paths.shares)).flatMap((name) => {
+    const [, key, epoch] = /^([a-z2-7]{26})\.(\d+)\.\d+\.age$/.exec(name) ?? [];
+    return key === keyId && epoch !== undefined ? [Number(epoch)] : [];
+  });
+  return epochs.length === 0 ? undefined : Math.max(...epochs);
+};

@@ -1,0 +1,56 @@
+/** From pictures of share sheets back to the share file. */
+import { KeepsetError } from '@keepset/bytes';
+import { assembleChunks, checkTypedCode, scanCodes } from '@keepset/places';
+import { openShareFile } from '@keepset/wire';
+import { readPicture } from './png.ts';
+
+/** What the sheets hold. */
+export interface ReadKit {
+  readonly kit: string;
+  readonly keyId: string;
+  readonly party: string;
+  readonly epoch: number;
+  readonly generation: number;
+  readonly file: Uint8Array;
+}
+
+/**
+ * Reads the codes in the pictures, puts the share together and opens it.
+ * @param codes recovery codes; where there are none, one in the pictures is used.
+ * @throws KeepsetError `place/damaged` (codes missing or wrong), `place/foreign` (of several kits), `place/locked`
+ * (another kit's recovery code), `input/invalid-argument` (pictures, or no recovery code).
+ */
+export const readKit = async (paths: readonly string[], codes: readonly string[]): Promise<ReadKit> => {
+  const texts: string[] = [];
+  // One after the other: a page is large when it is unpacked.
+  for (const path of paths) texts.push(...(await scanCodes([await readPicture(path)])));
+  const scan = assembleChunks(texts);
+  if (scan.status === 'more')
+    throw new KeepsetError('place/damaged', missing(scan.have, scan.need), {
+      hint: 'Scan all share sheets at 200 to 300 dpi, flat and whole; several pictures of a page are fine.',
+    });
+  const { kit, file } = scan.assembled;
+  const { share, generation } = await openShareFile(file, keysAmong(texts, codes));
+  share.secret.wipe();
+  const { keyId, epoch } = share.group;
+  return { kit, keyId, party: share.party, epoch, generation, file };
+};
+
+const missing = (have: number, need: number): string =>
+  have === 0
+    ? 'No code of a share sheet can be read in these pictures.'
+    : `Only ${have} of the ${need} codes that are needed can be read.`;
+
+const keysAmong = (texts: readonly string[], given: readonly string[]): readonly string[] => {
+  const keys =
+    given.length > 0
+      ? given
+      : texts.flatMap((text) => {
+          const verdict = checkTypedCode(text);
+          return verdict.status === 'ok' ? [verdict.identity] : [];
+        });
+  if (keys.length > 0) return keys;
+  throw new KeepsetError('input/invalid-argument', 'The recovery code is needed.', {
+    hint: 'Give --code CODE (or --code - to be asked), --identity FILE, or a picture of the code sheet as well.',
+  });
+};

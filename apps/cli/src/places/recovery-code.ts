@@ -1,0 +1,111 @@
+/** Recovery codes as they are given: typed, or in a file that `age -i` takes. */
+import { KeepsetError, fromUtf8, toKeepsetError } from '@keepset/bytes';
+import { checkTypedCode, nodeFileSystem, scryptInThreadPool, type CodeVerdict } from '@keepset/places';
+import { decodeIdentityFile, isEncryptedIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
+import { resolve } from 'node:path';
+import type { OptionSpec, OptionValues } from '../command.ts';
+import { textOption } from '../command.ts';
+import { obtainPassphrase } from '../home/passphrase.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+
+/** The options of every command that opens a backup copy. */
+export const codeOptions: Readonly<Record<string, OptionSpec>> = {
+  code: { type: 'string', value: 'CODE', help: 'The recovery code; - asks for it without showing it' },
+  identity: { type: 'string', value: 'FILE', help: 'A file with the recovery code, as `age -i` takes it' },
+};
+
+/**
+ * The age identities given, or none if neither option is.
+ * @throws KeepsetError `input/malformed` (with the place of a typing error), `input/invalid-argument`,
+ * `input/wrong-passphrase`.
+ */
+export const givenCodes = async (options: OptionValues, terminal: Terminal): Promise<readonly string[]> => {
+  const code = textOption(options, 'code');
+  const file = textOption(options, 'identity');
+  if (code !== undefined && file !== undefined)
+    throw new KeepsetError('input/invalid-argument', 'Give --code or --identity, not both.');
+  if (code !== undefined)
+    return [checkCode(code === '-' ? await terminal.askSecret('Recovery code: ') : code)];
+  return file === undefined ? [] : readIdentityFile(file, options, terminal);
+};
+
+/** As {@link givenCodes}; `input/invalid-argument` if neither option is given. */
+export const requiredCodes = async (
+  options: OptionValues,
+  terminal: Terminal,
+): Promise<readonly string[]> => {
+  const codes = await givenCodes(options, terminal);
+  if (codes.length > 0) return codes;
+  throw new KeepsetError('input/invalid-argument', 'The recovery code is needed.', {
+    hint: 'Give --code CODE (or --code - to be asked), or --identity FILE.',
+  });
+};
+
+/** @throws KeepsetError `input/malformed` with the place of the error; the message never quotes the code. */
+export const checkCode = (typed: string): string => {
+  const verdict = checkTypedCode(typed);
+  if (verdict.status === 'ok') return verdict.identity;
+  throw new KeepsetError('input/malformed', `The recovery code is mistyped: ${reasons[verdict.reason]}.`, {
+    hint: whereToLook(verdict.positions),
+  });
+};
+
+const reasons: Readonly<Record<Extract<CodeVerdict, { status: 'typo' }>['reason'], string>> = {
+  prefix: 'it does not begin with AGE-SECRET-KEY-1',
+  characters: 'it has characters that no code has',
+  checksum: 'its checksum is wrong',
+  missing: 'a character is missing',
+  superfluous: 'there is a character too many',
+  length: 'it has not 58 characters after AGE-SECRET-KEY-1',
+};
+
+const whereToLook = (positions: readonly number[]): string =>
+  positions.length === 0
+    ? 'Compare it with the sheet from the beginning.'
+    : `Look at character ${positions.join(' or ')} after AGE-SECRET-KEY-1; the sheet numbers its rows.`;
+
+const maxFileBytes = 16_384;
+
+const readIdentityFile = async (
+  path: string,
+  options: OptionValues,
+  terminal: Terminal,
+): Promise<readonly string[]> => {
+  const file = await readSmall(path);
+  if (isEncryptedIdentity(file)) {
+    const passphrase = await obtainPassphrase(options, terminal);
+    const identity = await decodeIdentityFile(file, { passphrase, scrypt: scryptInThreadPool });
+    const key = openingKeyOf(identity);
+    wipeIdentity(identity);
+    return [key];
+  }
+  const lines = textOf(file, path)
+    .split(/\r?\n/)
+    .filter((line) => line.trim() !== '' && !line.startsWith('#'));
+  if (lines.length === 0)
+    throw new KeepsetError('input/malformed', `${path} holds no recovery code.`, {
+      hint: 'A code begins with AGE-SECRET-KEY-1.',
+    });
+  return lines.map(checkCode);
+};
+
+const readSmall = async (path: string): Promise<Uint8Array> => {
+  try {
+    return await nodeFileSystem.read(resolve(path), maxFileBytes);
+  } catch (cause) {
+    throw new KeepsetError(
+      'input/invalid-argument',
+      `${path} cannot be read: ${toKeepsetError(cause).message}`,
+      { cause },
+    );
+  }
+};
+
+const textOf = (file: Uint8Array, path: string): string => {
+  try {
+    return fromUtf8(file);
+  } catch {
+    // No cause: it could quote the code.
+    throw new KeepsetError('input/malformed', `${path} is not text.`);
+  }
+};

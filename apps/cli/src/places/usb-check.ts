@@ -1,0 +1,87 @@
+/** Verifying and repairing a stick. */
+import { KeepsetError } from '@keepset/bytes';
+import { mirrorCopy, repairContainer } from '@keepset/places';
+import type { HomePaths } from '../home/paths.ts';
+import { currentEpoch, damageOf, judge, type Judged } from './container.ts';
+import { loadLedger, saveKit, withCopy } from './ledger.ts';
+import type { Unlocked } from './unlock.ts';
+
+/**
+ * Looks at a stick and alters nothing.
+ * @throws KeepsetError as {@link judge}; `place/damaged` if anything needs repair, `place/stale` if this device holds a
+ * later epoch of the key.
+ */
+export const verifyStick = async (
+  paths: HomePaths,
+  root: string,
+  codes: readonly string[],
+  kit?: string,
+): Promise<Judged> => {
+  const judged = await judge(root, await loadLedger(paths), codes, kit);
+  refuseDamage(judged);
+  await refuseOldEpoch(paths, judged);
+  return judged;
+};
+
+const refuseDamage = (judged: Judged): void => {
+  const damage = damageOf(judged);
+  if (damage.length === 0) return;
+  if (judged.report.metadataFile === 'unsupported')
+    throw new KeepsetError('wire/unsupported-version', 'The container is of a later version, or damaged.', {
+      hint: 'Update Keepset.',
+    });
+  throw new KeepsetError('place/damaged', `The stick is damaged: ${damage.join('; ')}.`, {
+    hint: 'A whole copy can still be read. Mend the stick with `keepset usb repair FOLDER`, or write another one.',
+  });
+};
+
+const refuseOldEpoch = async (paths: HomePaths, { facts }: Judged): Promise<void> => {
+  const current = facts === undefined ? undefined : await currentEpoch(paths, facts.keyId);
+  if (facts === undefined || current === undefined || facts.epoch >= current) return;
+  throw new KeepsetError(
+    'place/stale',
+    `The share on the stick is of epoch ${facts.epoch}; the key is at epoch ${current}.`,
+    { hint: 'It is worth nothing any more. `keepset usb create FOLDER --again` writes the current one.' },
+  );
+};
+
+/**
+ * Verifies a stick that was unplugged and plugged in again, then writes the copy into the second slot as well.
+ * @throws KeepsetError as {@link verifyStick}; `place/foreign` for a stick this device did not write.
+ */
+export const finishAfterReplug = async (
+  { paths, signer }: Unlocked,
+  root: string,
+  kit: string | undefined,
+  codes: readonly string[],
+): Promise<Judged> => {
+  const judged = await verifyStick(paths, root, codes, kit);
+  const { known, report, candidate, facts } = judged;
+  const copy = known?.copies.find(({ generation }) => generation === facts?.generation);
+  if (known === undefined || copy === undefined)
+    throw new KeepsetError('place/foreign', 'This device did not write this stick.', {
+      hint: 'Verify it without --replugged; only the device that wrote it completes it.',
+    });
+  const mirrored = await mirrorCopy(report, signer, candidate);
+  await saveKit(paths, withCopy(known, { ...copy, state: 'verified' }));
+  return { ...judged, report: mirrored, mirrored: true };
+};
+
+/**
+ * Mends what is damaged as far as a whole copy is left. Does nothing to a stick without damage.
+ * @returns what was damaged.
+ * @throws KeepsetError as {@link judge} and `repairContainer`
+ */
+export const repairStick = async (
+  { paths, signer }: Unlocked,
+  root: string,
+  codes: readonly string[],
+  kit?: string,
+): Promise<Judged & { readonly repaired: readonly string[] }> => {
+  const ledger = await loadLedger(paths);
+  const judged = await judge(root, ledger, codes, kit);
+  const repaired = damageOf(judged);
+  if (repaired.length === 0) return { ...judged, repaired };
+  await repairContainer(judged.report, signer, judged.candidate);
+  return { ...(await judge(root, ledger, codes, judged.report.container.kit)), repaired };
+};
