@@ -298,7 +298,8 @@ describe('an error', () => {
       session: evil,
     });
     const { message, hint, culprits, session } = decodeError(sent);
-    for (const shown of [message, hint, culprits[0], session]) expect(shown).toBe(String.raw`ok\u{1b}[2J\u{d}\u{a}Signed.\u{9b}0m\u{7}`);
+    for (const shown of [message, hint, culprits[0], session])
+      expect(shown).toBe(String.raw`ok\u{1b}[2J\u{d}\u{a}Signed.\u{9b}0m\u{7}`);
     const unknown = decodeError(
       encodeCbor({ v: 1, type: 'error', code: evil, message: '', retry: 'same', culprits: [] }),
     );
