@@ -14,6 +14,7 @@ import {
   encodeStepRequest,
   maxMessageBytes,
   type StepRequest,
+  encodeResolveRequest,
 } from '@keepset/wire';
 import { newDevice, type TestDevice } from '../support/device.ts';
 import { temporaryFolder } from '../support/folders.ts';
@@ -407,7 +408,12 @@ describe('across tenants', () => {
     const second = nextRequest(first, decodeStepResponse(opened.body).messages);
     expect(verdictOf(await step(first.session, second.body, 2, laptop))).toBe('410 store/session-void');
     expect(toHex((await step(first.session, first.body, 1, laptop)).body)).not.toBe(toHex(opened.body));
-    const ended = await post(await as(laptop)({ path: `/v1/sessions/${toHex(first.session)}/resolve` }));
+    const ended = await post(
+      await as(laptop)({
+        path: `/v1/sessions/${toHex(first.session)}/resolve`,
+        body: encodeResolveRequest({}),
+      }),
+    );
     expect(decodeSessionOutcome(ended.body)).toMatchObject({ state: 'void' });
     // The owner goes on as if nothing had been.
     const again = await step(first.session, first.body);

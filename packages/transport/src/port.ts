@@ -12,7 +12,7 @@ export interface PartyTransport {
    * Asks what became of a session and, unless it is committed, makes it void for ever.
    * @throws KeepsetError of family `transport/`.
    */
-  resolve(session: Uint8Array, request: ResolveRequest): Promise<SessionOutcome>;
+  resolve(session: Uint8Array, request?: ResolveRequest): Promise<SessionOutcome>;
   /** Party 1's view of this tenant's keys. */
   keys(): Promise<readonly KeySummary[]>;
   /** Makes a one-time code with which another device of the same user can enrol. */

@@ -1,6 +1,7 @@
 /** The connection below the signatures: whom it trusts, what it refuses to read, how it fails. */
 import { createHash, X509Certificate } from 'node:crypto';
-import { createServer, type RequestListener, type Server } from 'node:https';
+import type { RequestListener } from 'node:http';
+import { createServer, type Server } from 'node:https';
 import { createServer as createPlainServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';

@@ -75,7 +75,7 @@ export const httpTransport = (options: HttpClientOptions): HttpTransport => {
           encodeStepRequest(request),
         ),
       ),
-    resolve: async (session, request) =>
+    resolve: async (session, request = {}) =>
       decodeSessionOutcome(
         await call('POST', `/v1/sessions/${toHex(session)}/resolve`, encodeResolveRequest(request)),
       ),
