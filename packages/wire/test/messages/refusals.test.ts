@@ -58,9 +58,11 @@ const optional: Readonly<Record<string, readonly string[]>> = {
     '.start.request.taproot',
     '.start.request.path',
     '.start.presignature',
+    '.start.approval',
   ],
   'step-result': ['.relay', '.evidence'],
-  'session-outcome': ['.keyId'],
+  'session-outcome': ['.keyId', '.evidence'],
+  resolve: ['.head'],
   error: ['.hint', '.session', '.round'],
 };
 
@@ -85,7 +87,7 @@ describe.each(samples)('$name', (sample) => {
   it('carries version and type', () => {
     expect(fields).toMatchObject({
       v: wireVersion,
-      type: sample.name.replace(/^(keys|step-result|session-outcome|error|step).*$/, '$1'),
+      type: sample.name.replace(/^(keys|step-result|session-outcome|resolve|error|step).*$/, '$1'),
     });
   });
 
@@ -300,6 +302,8 @@ describe('limits', () => {
     ['step-keygen', '.start.scheme', 'wire/malformed', 'rsa'],
     ['step-keygen', '.start.policy', 'wire/malformed', ''],
     ['step-keygen', '.start.policy', 'wire/malformed', 'x'.repeat(4097)],
+    ['step-reshare-approved', '.start.approval', 'wire/malformed', ''],
+    ['step-repair-approved', '.start.approval', 'wire/malformed', 'x'.repeat(65)],
     ['step-sign', '.start.keyId', 'wire/malformed', 'abcdefghijklmnopqrstuvwxy'],
     ['step-sign', '.start.keyId', 'wire/malformed', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'],
     ['step-sign', '.start.keyId', 'wire/malformed', 'abcdefghijklmnopqrstuvwxy1'],

@@ -8,6 +8,7 @@ import {
   decodeError,
   decodeInvitation,
   decodeKeyList,
+  decodeResolveRequest,
   decodeSessionOutcome,
   decodeStepRequest,
   decodeStepResponse,
@@ -16,6 +17,7 @@ import {
   encodeError,
   encodeInvitation,
   encodeKeyList,
+  encodeResolveRequest,
   encodeSessionOutcome,
   encodeStepRequest,
   encodeStepResponse,
@@ -69,8 +71,20 @@ const start: fc.Arbitrary<SessionStart> = fc.oneof(
     path: fc.array(index, { maxLength: 10 }),
   }),
   fc.record({ kind: fc.constant('refresh' as const), ...about }),
-  fc.record({ kind: fc.constant('reshare' as const), ...about, dealers: parties, policy: text(300) }),
-  fc.record({ kind: fc.constant('repair' as const), ...about, helpers: parties, target: party }),
+  fc.record(
+    {
+      kind: fc.constant('reshare' as const),
+      ...about,
+      dealers: parties,
+      policy: text(300),
+      approval: text(64),
+    },
+    { requiredKeys: ['kind', 'keyId', 'epoch', 'dealers', 'policy'] },
+  ),
+  fc.record(
+    { kind: fc.constant('repair' as const), ...about, helpers: parties, target: party, approval: text(64) },
+    { requiredKeys: ['kind', 'keyId', 'epoch', 'helpers', 'target'] },
+  ),
 );
 const step = fc.integer({ min: 1, max: 1000 });
 const relay = fc.array(fc.record({ party, sealed: bytes(1, 100) }), { minLength: 1, maxLength: 5 });
@@ -131,11 +145,17 @@ describe('any message is read as it was written', () => {
   roundTrip(
     'session-outcome',
     fc.record(
-      { session: hash, state: fc.constantFrom('committed' as const, 'void' as const), keyId },
+      { session: hash, state: fc.constantFrom('committed' as const, 'void' as const), keyId, evidence },
       { requiredKeys: ['session', 'state'] },
     ),
     encodeSessionOutcome,
     decodeSessionOutcome,
+  );
+  roundTrip(
+    'resolve',
+    fc.record({ head: fc.record({ size: count, root: hash }) }, { requiredKeys: [] }),
+    encodeResolveRequest,
+    decodeResolveRequest,
   );
   roundTrip(
     'enrol',
