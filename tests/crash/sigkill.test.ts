@@ -1,0 +1,237 @@
+/**
+ * The same with real processes and SIGKILL, which no code can catch, at moments all along the way. What happens at every
+ * single operation, keygen.test.ts and sign.test.ts go through; here nothing is simulated.
+ */
+import { cpSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { KeepsetError, utf8ToBytes } from '@keepset/bytes';
+import { runKeygen, runSign, settleOpenSessions } from '@keepset/ceremony';
+import { startServer, type RunningServer } from '@keepset/server';
+import { withDevice, type OpenDevice } from '../../apps/cli/src/home/device.ts';
+import { enrolHome } from '../../apps/cli/src/home/enrol.ts';
+import { homePaths } from '../../apps/cli/src/home/paths.ts';
+import { copiesOf, openHome, silentTerminal } from '../support/device.ts';
+import { projectRoot, temporaryFolder } from '../support/folders.ts';
+import {
+  bin,
+  folderOptions,
+  run,
+  serve,
+  serverFolders,
+  start,
+  type Ended,
+  type ServerFolders,
+} from '../support/processes.ts';
+import { serverOptions } from '../support/server.ts';
+
+const preload = ['--import', join(projectRoot, 'tests', 'support', 'kill-at.ts')];
+const request = { message: utf8ToBytes('hello'), digest: 'none' } as const;
+const policy = 'and(server,phone)';
+
+/** Moments a command passes when nobody kills it, in order. */
+const momentsOf = async (command: (env: Record<string, string>) => Promise<Ended>): Promise<string[]> => {
+  const file = join(temporaryFolder(), 'moments');
+  expect(await command({ KEEPSET_MOMENTS: file })).toMatchObject({ code: 0 });
+  return readFileSync(file, 'utf8').split('\n');
+};
+
+/** Numbers from `first` to `last`, evenly spread, both ends among them. */
+const spread = (first: number, last: number, count: number): number[] => [
+  ...new Set(
+    Array.from({ length: count }, (_, at) =>
+      Math.round(first + ((last - first) * at) / Math.max(1, count - 1)),
+    ),
+  ),
+];
+
+/** What the next command finds and says. */
+interface Found {
+  readonly notes: readonly string[];
+  readonly keys: readonly string[];
+}
+
+/**
+ * Opens the home as every command does, and insists: nothing stays open, each key is on both sides and signs, and
+ * people are told the truth.
+ */
+const expectWhole = async (home: string): Promise<Found> => {
+  const notes: string[] = [];
+  const keys = await withDevice({ home }, { ...silentTerminal, note: (text) => notes.push(text) }, check);
+  expect(notes.length).toBeLessThanOrEqual(1);
+  for (const note of notes) {
+    const [, keyId = '', said] =
+      /^An earlier key generation \(([a-z2-7]{26})\) was cut off\. (.*)$/.exec(note) ?? [];
+    if (keys.includes(keyId)) expect(said).toContain('the key is complete and can be used');
+    else expect(said).toMatch(/neither side holds the key\. Run `keepset keygen` again\.$/);
+  }
+  return { notes, keys };
+};
+
+const check = async ({ device }: OpenDevice): Promise<readonly string[]> => {
+  expect(await device.journal.list()).toEqual([]);
+  const local = await device.vault.list();
+  const remote = (await device.transport.keys()).map(({ keyId }) => keyId);
+  expect([...local].sort()).toEqual([...remote].sort());
+  for (const keyId of local) await runSign(device, { keyId, request });
+  return local;
+};
+
+describe('the device', () => {
+  let server: RunningServer;
+  beforeAll(async () => {
+    server = await startServer(serverOptions());
+  });
+  afterAll(() => server.close());
+
+  const newHome = async (): Promise<string> => {
+    const home = temporaryFolder();
+    await enrolHome(homePaths({ home }), server.invite(), 'phone', undefined);
+    return home;
+  };
+  const keygen = (home: string, env: Record<string, string>): Promise<Ended> =>
+    run(process.execPath, [...preload, bin, 'keygen', '--home', home], { env });
+
+  it('killed at any moment of `keepset keygen`: the next command says what became of it', async () => {
+    const moments = await momentsOf(async (env) => keygen(await newHome(), env));
+    expect(moments.filter((moment) => moment === 'request.end').length).toBeGreaterThanOrEqual(2);
+    expect(moments.filter((moment) => moment === 'file.sync').length).toBeGreaterThanOrEqual(5);
+    const said = new Set<string>();
+    for (const at of spread(1, moments.length, 16)) {
+      const home = await newHome();
+      expect(await keygen(home, { KEEPSET_KILL_AT: String(at) })).toMatchObject({ signal: 'SIGKILL' });
+      const { notes, keys } = await expectWhole(home);
+      said.add(
+        notes.length === 0 ? `nothing, ${keys.length} keys` : notes[0]!.replaceAll(/\([a-z2-7]{26}\)/g, ''),
+      );
+      const phone = await openHome(home);
+      expect((await copiesOf(phone)).every((copy) => copy.endsWith(' current'))).toBe(true);
+      phone.close();
+    }
+    // Before anything was written; cut off and void; cut off and complete; done but for the last touches.
+    expect(said.size).toBeGreaterThanOrEqual(3);
+  });
+
+  it('killed at any moment of `keepset enroll`: it can enrol again', async () => {
+    const enrol = (home: string, env: Record<string, string>) =>
+      run(process.execPath, [...preload, bin, 'enroll', server.invite(), '--home', home], { env });
+    const moments = await momentsOf((env) => enrol(temporaryFolder(), env));
+    for (const at of spread(1, moments.length, 6)) {
+      const home = temporaryFolder();
+      expect(await enrol(home, { KEEPSET_KILL_AT: String(at) })).toMatchObject({ signal: 'SIGKILL' });
+      try {
+        await enrolHome(homePaths({ home }), server.invite(), 'phone', undefined);
+      } catch (error) {
+        // It was enrolled by the one that was killed.
+        if (!(error instanceof KeepsetError) || error.code !== 'place/exists') throw error;
+      }
+      expect((await expectWhole(home)).keys).toEqual([]);
+    }
+  });
+});
+
+describe('the server', () => {
+  const startKilled = (folders: ServerFolders, port: string, at: number) =>
+    start(process.execPath, [...preload, bin, 'serve', '--port', port, '--json', ...folderOptions(folders)], {
+      env: { KEEPSET_KILL_AT: String(at) },
+    });
+
+  /** Moments of a server that starts, does `work`, and stops. */
+  const serverMoments = async (folders: ServerFolders, port: string, work: () => Promise<unknown>) =>
+    momentsOf(async (env) => {
+      const running = start(
+        process.execPath,
+        [...preload, bin, 'serve', '--port', port, '--json', ...folderOptions(folders)],
+        { env },
+      );
+      await new Promise<void>((resolve) => running.child.stdout?.once('data', () => resolve()));
+      await work();
+      running.child.kill('SIGTERM');
+      return running.ended;
+    });
+
+  it('killed at any moment of its first start: it starts then, and is whole', async () => {
+    const moments = await serverMoments(serverFolders(), '0', () => Promise.resolve());
+    for (const at of spread(1, moments.length, 5)) {
+      const folders = serverFolders();
+      const killed = startKilled(folders, '0', at);
+      // The last moments are those of stopping.
+      killed.child.stdout?.once('data', () => killed.child.kill('SIGTERM'));
+      await killed.ended;
+      const server = await serve(folders);
+      expect(server.invitation).not.toBeNull();
+      expect(await server.stop('SIGKILL')).toMatchObject({ signal: 'SIGKILL' });
+    }
+  });
+
+  it('killed at any moment of a key generation and a signature: both sides hold the key, or neither', async () => {
+    const folders = serverFolders();
+    const home = temporaryFolder();
+    const first = await serve(folders);
+    await enrolHome(homePaths({ home }), first.invitation ?? '', 'phone', undefined);
+    const { port } = first;
+    await first.stop();
+    /** The same server and device, as they were at enrolment. */
+    const fresh = () => {
+      const [server, device] = [serverFolders(), temporaryFolder()];
+      cpSync(folders.data, server.data, { recursive: true });
+      cpSync(folders.kek, server.kek, { recursive: true });
+      for (const file of ['identity.txt', 'account.cbor']) cpSync(join(home, file), join(device, file));
+      return { server, device };
+    };
+    const work = async (at: string): Promise<void> => {
+      const { device, close } = await openHome(at);
+      try {
+        const { keyId } = await runKeygen(device, { scheme: 'ed25519', policy });
+        await runSign(device, { keyId, request });
+      } finally {
+        close();
+      }
+    };
+    const rehearsal = fresh();
+    const moments = await serverMoments(rehearsal.server, port, () => work(rehearsal.device));
+    const outcomes = new Set<string>();
+    // Answers go out at these moments, the last but one of them with the key.
+    const sent = moments.flatMap((moment, at) => (moment === 'response.end' ? [at + 1] : []));
+    const [before = 0, committed = 0, signed = 0] = sent.slice(-3);
+    expect(sent.length).toBeGreaterThanOrEqual(3);
+    const points = [
+      before,
+      ...spread(before + 1, committed, 5),
+      ...spread(committed + 1, signed, 3),
+      Infinity,
+    ];
+    for (const at of points) {
+      const { server: own, device } = fresh();
+      const killed = startKilled(own, port, at);
+      await new Promise<void>((resolve) => {
+        killed.child.stdout?.once('data', () => resolve());
+        killed.child.once('exit', () => resolve());
+      });
+      const worked = await work(device).then(
+        () => 'worked',
+        (error: unknown) => (error instanceof KeepsetError ? error.code : String(error)),
+      );
+      if (worked === 'worked') killed.child.kill('SIGTERM');
+      else expect(worked).toMatch(/^(transport\/unreachable|store\/session-void)$/);
+      await killed.ended;
+      const again = await serve(own, ['--port', port]);
+      const { notes, keys } = await expectWhole(device);
+      outcomes.add(`${worked}, ${notes.length} notes, ${keys.length} keys`);
+      await again.stop('SIGKILL');
+    }
+    expect(outcomes).toContain('transport/unreachable, 1 notes, 0 keys');
+    expect(outcomes).toContain('transport/unreachable, 1 notes, 1 keys');
+    expect(outcomes).toContain('worked, 0 notes, 1 keys');
+  });
+});
+
+it('a home that was never cut off has nothing to settle', async () => {
+  const server = await startServer(serverOptions());
+  const home = temporaryFolder();
+  await enrolHome(homePaths({ home }), server.invite(), 'phone', undefined);
+  const { device, close } = await openHome(home);
+  expect(await settleOpenSessions(device)).toEqual([]);
+  close();
+  await server.close();
+});

@@ -1,0 +1,309 @@
+/**
+ * A device and a commitment server in one process, over the real store and the real files, either of which can be
+ * made to die at any operation.
+ *
+ * A side that dies is not thrown at: whatever it had called simply never returns, so no handler or `finally` of its
+ * runs, as after a power cut. It is then opened again from what lies on disk; the server from a copy of its files as
+ * they lay at that moment.
+ */
+import { copyFileSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { KeepsetError } from '@keepset/bytes';
+import {
+  party1Handler,
+  shareFileVault,
+  supportedSchemes,
+  type Caller,
+  type DeviceParty,
+  type Party1Handler,
+} from '@keepset/ceremony';
+import { printVerifierKey } from '@keepset/log';
+import { nodeFileSystem, openFilePlace, type FileSystem, type OpenFile } from '@keepset/places';
+import type { PartyTransport } from '@keepset/transport';
+import {
+  decodeSessionOutcome,
+  decodeStepResponse,
+  encodeSessionOutcome,
+  encodeStepRequest,
+  generateIdentity,
+  openingKeyOf,
+  signerOf,
+  type DeviceIdentity,
+} from '@keepset/wire';
+import { fileBans } from '../../apps/cli/src/home/bans.ts';
+import { fileJournal } from '../../apps/cli/src/home/journal.ts';
+import { fileLogPin } from '../../apps/cli/src/home/log-pin.ts';
+import { homePaths } from '../../apps/cli/src/home/paths.ts';
+import { filePresignatures } from '../../apps/cli/src/home/presignatures.ts';
+import { enrolmentStore } from '../../apps/server/src/enrolment/store.ts';
+import { loadLogSigner, serverSecrets } from '../../apps/server/src/secrets/identity.ts';
+import { fileKek } from '../../apps/server/src/secrets/kek.ts';
+import { shareSealer } from '../../apps/server/src/secrets/shares.ts';
+import { openDatabase, type Database } from '../../apps/server/src/store/database.ts';
+import { logStore } from '../../apps/server/src/store/log.ts';
+import { partyStore } from '../../apps/server/src/store/party.ts';
+import { temporaryFolder } from './folders.ts';
+
+/** A side's life: the moments it passed, and the one at which it ends. */
+export interface Life {
+  /** `before x` and `after x` for each operation x, in order. */
+  readonly moments: string[];
+  /** Resolves with the moment at which the side died. */
+  readonly death: Promise<string>;
+  readonly isDead: () => boolean;
+  /** Returns at once, or never. */
+  pass(moment: string): Promise<void>;
+}
+
+/** A life that ends at moment number `end`, counted from 0, or never. */
+export const newLife = (end = Infinity, onDeath: () => void = () => undefined): Life => {
+  const moments: string[] = [];
+  const { promise: death, resolve } = Promise.withResolvers<string>();
+  let dead = false;
+  const never = new Promise<never>(() => undefined);
+  return {
+    moments,
+    death,
+    isDead: () => dead,
+    pass: (moment) => {
+      if (dead) return never;
+      moments.push(moment);
+      if (moments.length <= end) return Promise.resolve();
+      dead = true;
+      onDeath();
+      resolve(moment);
+      return never;
+    },
+  };
+};
+
+type Method = (...args: unknown[]) => unknown;
+
+/** The same port, but each call passes two moments of `life`: before it does anything, and after it did. */
+export const mortal = <T extends object>(port: T, name: string, life: Life): T =>
+  new Proxy(port, {
+    get: (target, property) => {
+      const value: unknown = Reflect.get(target, property);
+      if (typeof value !== 'function' || typeof property !== 'string') return value;
+      return async (...args: unknown[]) => {
+        await life.pass(`before ${name}.${property}`);
+        const result: unknown = await (value as Method).apply(target, args);
+        await life.pass(`after ${name}.${property}`);
+        return isOpenFile(result) ? mortalFile(result, name, life) : result;
+      };
+    },
+  });
+
+const isOpenFile = (value: unknown): value is OpenFile =>
+  typeof value === 'object' && value !== null && 'sync' in value && 'write' in value;
+
+/** A write may also end half done. */
+const mortalFile = (file: OpenFile, name: string, life: Life): OpenFile => {
+  // Whoever dies, the system closes the files.
+  void life.death.then(() => file.close()).catch(() => undefined);
+  const whole = mortal(file, `${name}.file`, life);
+  return {
+    sync: () => whole.sync(),
+    close: () => whole.close(),
+    write: async (bytes) => {
+      const half = Math.floor(bytes.length / 2);
+      await file.write(bytes.subarray(0, half));
+      await life.pass(`half-way through ${name}.file.write`);
+      await whole.write(bytes.subarray(half));
+    },
+  };
+};
+
+/** What a device and a server are, apart from what lies on disk. */
+export interface World {
+  /** Folder of the server: `data/` and `kek`. */
+  server: string;
+  readonly home: string;
+  readonly identity: DeviceIdentity;
+  readonly caller: Caller;
+  readonly logKey: string;
+}
+
+const now = (): number => Math.floor(Date.now() / 1000);
+
+/** A server with one enrolled device, which has no key yet. */
+export const newWorld = async (): Promise<World> => {
+  const server = temporaryFolder();
+  mkdirSync(join(server, 'data'));
+  const home = temporaryFolder();
+  const identity = await generateIdentity();
+  const { database, logKey } = await openStores(server);
+  const device = { device: 'd1', authKey: 'k1', publicKey: identity.publicSigningKey, party: 'phone' };
+  const code = new Uint8Array(32);
+  const enrolments = enrolmentStore(database);
+  enrolments.addCode(code, undefined, now() + 60);
+  const enrolled = enrolments.enrol(code, device, 't1', now());
+  if (enrolled === undefined) throw new Error('the device was not enrolled');
+  database.close();
+  return { server, home, identity, caller: { tenant: 't1', device: 'd1', party: 'phone' }, logKey };
+};
+
+/** An independent copy of everything on disk. */
+export const copyOf = (world: World): World => {
+  const [server, home] = [temporaryFolder(), temporaryFolder()];
+  copyFolder(world.server, server);
+  copyFolder(world.home, home);
+  return { ...world, server, home };
+};
+
+/** Copies files and folders with their permissions, without asking anybody to close anything. */
+const copyFolder = (from: string, to: string): void => {
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory()) {
+      mkdirSync(target, { mode: statSync(source).mode & 0o777 });
+      copyFolder(source, target);
+    } else if (!entry.name.endsWith('-shm')) copyFileSync(source, target);
+  }
+};
+
+const openStores = async (folder: string) => {
+  const database = openDatabase(join(folder, 'data', 'keepset.db'));
+  const kek = fileKek(join(folder, 'kek'), { create: true });
+  const logSigner = await loadLogSigner(serverSecrets(database, kek), 'keepset.log/test');
+  return {
+    database,
+    store: partyStore(database, logStore(database, logSigner), now),
+    sealer: shareSealer(kek, 'server'),
+    logKey: printVerifierKey(logSigner.key),
+  };
+};
+
+/** A server that was started. */
+export interface OpenServer {
+  readonly handler: Party1Handler;
+  readonly life: Life;
+  readonly database: Database;
+  /** Requests it is working on. */
+  readonly running: Set<Promise<unknown>>;
+}
+
+/** Starts the world's server; at its death its files are copied, and the world's server is the copy from then on. */
+export const openServer = async (world: World, end = Infinity): Promise<OpenServer> => {
+  const { server: folder } = world;
+  const life = newLife(end, () => {
+    world.server = imageOf(folder);
+  });
+  const { database, store, sealer } = await openStores(folder);
+  const handler = party1Handler({
+    party: 'server',
+    schemes: supportedSchemes,
+    store: mortal(store, 'store', life),
+    sealer: mortal(sealer, 'sealer', life),
+    now: () => performance.now(),
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms).unref()),
+  });
+  return { handler, life, database, running: new Set() };
+};
+
+/** Database, log and all as they lie now. */
+const imageOf = (folder: string): string => {
+  const image = temporaryFolder();
+  copyFolder(folder, image);
+  return image;
+};
+
+/** What goes over the wire, in bytes. */
+export interface Wire {
+  /** Encoded answers that left the server. */
+  readonly released: Uint8Array[];
+}
+
+/** The way from device to server: encodes and decodes as HTTP does, and breaks when the server dies. */
+export const wireTo = (
+  { handler, life, running }: OpenServer,
+  caller: Caller,
+  { released }: Wire = { released: [] },
+): PartyTransport => {
+  const orBroken = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (life.isDead()) throw broken();
+    const answer = work();
+    running.add(answer);
+    answer.then(
+      () => running.delete(answer),
+      () => running.delete(answer),
+    );
+    return Promise.race([answer, life.death.then(() => Promise.reject(broken()))]);
+  };
+  return {
+    step: (request) =>
+      orBroken(async () => {
+        const answer = await handler.step(caller, request.session, request.step, encodeStepRequest(request));
+        await life.pass('before the answer is sent');
+        released.push(answer);
+        return decodeStepResponse(answer);
+      }),
+    resolve: (session, request) =>
+      orBroken(async () => {
+        const outcome = await handler.resolve(caller, session, request);
+        await life.pass('before the answer is sent');
+        return decodeSessionOutcome(encodeSessionOutcome(outcome));
+      }),
+    keys: () => orBroken(() => handler.keys(caller)),
+    invite: () => Promise.reject(new Error('nobody is invited here')),
+  };
+};
+
+const broken = (): KeepsetError => new KeepsetError('transport/unreachable', 'The connection broke.');
+
+/** Where operations of a device can be its last: at its ports, or at the single file operations of its share place. */
+export type Granularity = 'ports' | 'files';
+
+/** Opens the world's device from what lies in its home. May never return, if `life` ends in it. */
+export const openDevice = async (
+  { home, identity, caller, logKey }: World,
+  transport: PartyTransport,
+  life: Life = newLife(),
+  granularity: Granularity = 'ports',
+): Promise<DeviceParty> => {
+  const inFiles = granularity === 'files';
+  const paths = homePaths({ home });
+  const files: FileSystem = inFiles ? mortal(nodeFileSystem, 'files', life) : nodeFileSystem;
+  const vault = shareFileVault({
+    place: await openFilePlace(paths.shares, files),
+    recipient: identity.recipient,
+    openingKey: openingKeyOf(identity),
+    signer: signerOf(identity),
+    now: () => new Date().toISOString(),
+  });
+  const wrap = <T extends object>(port: T, name: string): T => (inFiles ? port : mortal(port, name, life));
+  return {
+    party: 'phone',
+    serverParty: 'server',
+    account: caller,
+    logKey,
+    transport: wrap(transport, 'transport'),
+    vault: wrap(vault, 'vault'),
+    journal: wrap(fileJournal(paths.journal), 'journal'),
+    presignatures: wrap(
+      filePresignatures(paths.presignatures, identity.recipient, openingKeyOf(identity)),
+      'presignatures',
+    ),
+    bans: wrap(fileBans(paths.bans), 'bans'),
+    logPin: wrap(fileLogPin(paths.logPin), 'logPin'),
+  };
+};
+
+/** Runs `work` until it ends or one of `lives` does. */
+export const untilDeath = async (work: Promise<unknown>, ...lives: readonly Life[]): Promise<void> => {
+  const quiet = work.then(
+    () => undefined,
+    () => undefined,
+  );
+  await Promise.race([quiet, ...lives.map(({ death }) => death)]);
+};
+
+/** Lets a living server finish what it was asked, when the asking device has died. */
+export const finishRequests = async ({ running, life }: OpenServer): Promise<void> => {
+  await Promise.race([Promise.allSettled(running), life.death]);
+};
+
+/** Ends a server for good, so that its files can go. */
+export const closeServer = ({ database }: OpenServer): void => {
+  if (database.isOpen) database.close();
+};
