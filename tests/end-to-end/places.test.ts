@@ -22,10 +22,21 @@ import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodeCbor, encodeCbor } from '@keepset/bytes';
 import { openShareFile } from '@keepset/wire';
 import { makeBackup } from '../../packages/places/test/backup-maker.ts';
 import { temporaryFolder } from '../support/folders.ts';
-import { errorOf, keepset, keepsetJson, run, serve, serverFolders } from '../support/processes.ts';
+import {
+  bin,
+  errorOf,
+  keepset,
+  keepsetJson,
+  run,
+  serve,
+  serverFolders,
+  start,
+  type Ended,
+} from '../support/processes.ts';
 
 const work = temporaryFolder();
 const phone = ['--home', join(work, 'phone')];
@@ -140,10 +151,11 @@ beforeAll(async () => {
   const { invitation } = await succeed(['add-device', ...phone]);
   await succeed(['enroll', invitation as string, '--party', 'laptop', ...other]);
   await succeed(['keygen', '--policy', 'and(server,laptop)', ...other]);
+  foreign = await makeStick(other);
+  await succeed(['refresh', ...other]);
   // From here on nothing needs a server.
   await server.stop();
   stick = await makeStick(phone);
-  foreign = await makeStick(other);
 });
 
 describe('keepset usb', () => {
@@ -201,7 +213,7 @@ describe('keepset usb', () => {
     expect(kept.join('\n')).not.toContain(stick.code.slice(16));
   });
 
-  it('prints the code on a sheet that a picture gives back, and never onto the same medium', async () => {
+  it('prints the code on a sheet that can be typed from, and never onto the same medium', async () => {
     const root = emptyStick();
     const refused = await failure(['usb', 'create', root, '--code-sheet', `${root}/code.pdf`, ...phone]);
     expect(refused.code).toBe('place/foreign');
@@ -249,6 +261,33 @@ describe('keepset usb', () => {
     expect((await reading(old, () => failure(['usb', 'verify', old, '--replugged', ...phone]))).code).toBe(
       'place/stale',
     );
+  });
+
+  it('says that a share is of an old epoch, and writes the current one under the same code', async () => {
+    const root = copyOf(foreign);
+    const old = await reading(root, () => failure(['usb', 'verify', root, ...other]));
+    expect(old).toMatchObject({ code: 'place/stale' });
+    expect(old.hint).toContain('--again');
+    expect(await succeed(['usb', 'create', root, '--again', ...other])).toMatchObject({ epoch: 1 });
+    // The second slot still holds the old epoch until the stick was plugged in again.
+    const verify = ['usb', 'verify', root, '--code', foreign.code, ...other];
+    expect(await succeed(verify)).toMatchObject({ epoch: 1, mirrored: false });
+    expect(await succeed([...verify, '--replugged'])).toMatchObject({ epoch: 1, mirrored: true });
+    expect(readFileSync(slot(root, 'bak'))).toEqual(readFileSync(slot(root, 'enc')));
+  });
+
+  it('asks to unplug and plug in again where somebody is there, and completes both slots then', async () => {
+    const root = emptyStick();
+    const create = ['usb', 'create', root, '--show-code', ...phone];
+    const done = await onTerminal(create, [['Is it back?', 'y\n']]);
+    expect(done.code).toBe(0);
+    expect(done.stdout).toContain('Written and verified');
+    expect(done.stdout.match(/AGE-SECRET-KEY-1/g)).toHaveLength(1);
+    expect(readFileSync(slot(root, 'bak'))).toEqual(readFileSync(slot(root, 'enc')));
+    const later = emptyStick();
+    const put = await onTerminal(['usb', 'create', later, '--show-code', ...phone], [['Is it back?', 'n\n']]);
+    expect(put.stdout).toContain('--replugged');
+    expect(existsSync(slot(later, 'bak'))).toBe(false);
   });
 
   it('repairs what is damaged and leaves alone what is not', async () => {
@@ -382,6 +421,27 @@ describe('a stick that is not as it should be', () => {
     expect(message).toContain('metadata.json');
   });
 
+  it('was cut off before its code was shown: nothing but the code makes it good', async () => {
+    const own = await makeStick(phone);
+    const path = join(work, 'phone', 'usb-ledger', `${own.kit}.cbor`);
+    const ledger = decodeCbor(readFileSync(path)) as { copies: { state: string }[] };
+    for (const copy of ledger.copies) copy.state = 'intended';
+    writeFileSync(path, encodeCbor({ ...ledger }));
+    const { code, hint } = await verifyFails(own.root);
+    expect(code).toBe('place/damaged');
+    expect(hint).toContain(`delete the folder keepset-${own.kit}`);
+    for (const args of [
+      ['usb', 'verify', own.root, '--replugged'],
+      ['usb', 'create', own.root, '--again'],
+    ])
+      expect((await reading(own.root, () => failure([...args, ...phone]))).code).toBe('place/damaged');
+    await succeed(['usb', 'verify', own.root, '--replugged', '--code', own.code, ...phone]);
+    expect(await succeed(['usb', 'verify', own.root, ...phone])).toMatchObject({ by: 'ledger' });
+    writeFileSync(path, 'nothing');
+    expect((await verifyFails(own.root)).code).toBe('place/damaged');
+    rmSync(path);
+  });
+
   it('is beyond repair', async () => {
     const root = copyOf(stick);
     for (const end of ['enc', 'bak', 'enc.par', 'bak.par']) writeFileSync(slot(root, end), 'nothing');
@@ -470,7 +530,9 @@ describe('keepset kit', () => {
     expect((await read(...code, '--code', stick.code)).code).toBe('place/damaged');
     // The upper part of the first page: some of its codes.
     const part = await rasterise(kit['shareSheets'], 'part', '-l', '1', '-H', '900');
-    expect(await read(...part, '--code', stick.code)).toMatchObject({ code: 'place/damaged' });
+    const half = await read(...part, '--code', stick.code);
+    expect(half.code).toBe('place/damaged');
+    expect(half.message).toMatch(/^Only [1-9] of the \d+ codes/);
     const bad = join(work, 'bad.png');
     for (const content of [
       Buffer.alloc(0),
@@ -542,6 +604,20 @@ describe('keepset finder-backup', () => {
     expect(existsSync(join(work, 'none'))).toBe(false);
   });
 
+  it('asks for the password three times at most, and says which time it is', async () => {
+    const guesses = [1, 2, 3].map((n) => [`attempt ${n} of 3): `, 'guess\n'] as const);
+    const ended = await onTerminal(extract(backup, 'none'), guesses);
+    expect(ended.code).toBe(2);
+    expect(ended.stdout).toContain('input/wrong-passphrase');
+    expect(ended.stdout).not.toContain('guess');
+    const second = await onTerminal(extract(backup, 'typed'), [
+      ['attempt 1 of 3): ', 'guess\n'],
+      ['attempt 2 of 3): ', 'finder pässword\n'],
+    ]);
+    expect(second).toMatchObject({ code: 0 });
+    expect(readdirSync(join(work, 'typed'))).toHaveLength(2);
+  });
+
   it('warns of a backup that is not encrypted, and of one without a share', async () => {
     const open = join(work, 'open-backup');
     makeBackup(open, '', { ...dialect, encrypted: false }, [
@@ -558,3 +634,25 @@ describe('keepset finder-backup', () => {
     expect((await failure(extract(none, 'none'))).code).toBe('place/not-found');
   });
 });
+
+/** Runs `keepset` on a pseudo-terminal; types each answer when its question stands there. */
+const onTerminal = async (
+  args: readonly string[],
+  answers: readonly (readonly [question: string, keys: string])[],
+): Promise<Ended> => {
+  const command = [process.execPath, bin, ...args];
+  const quoted = command.map((word) => `'${word}'`).join(' ');
+  const [program, options] =
+    process.platform === 'darwin'
+      ? ['script', ['-q', '/dev/null', ...command]]
+      : ['script', ['-qec', quoted, '/dev/null']];
+  const running = start(program, options, { detached: true });
+  let next = 0;
+  running.child.stdout?.on('data', () => {
+    const answer = answers[next];
+    if (answer === undefined || !running.stdout().includes(answer[0])) return;
+    next += 1;
+    running.child.stdin?.write(answer[1]);
+  });
+  return running.ended;
+};

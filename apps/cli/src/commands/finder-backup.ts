@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path';
 import { KeepsetError } from '@keepset/bytes';
 import { readFinderBackup, type BackupContent, type BackupShare } from '@keepset/places';
-import type { Command, Invocation, OptionValues } from '../command.ts';
+import type { Command, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
 import { givenPassphrase, passphraseOptions } from '../home/passphrase.ts';
 import { freshPaths, writeNew } from '../places/output.ts';
@@ -31,11 +31,7 @@ export const finderBackup: Command = {
   },
 };
 
-const extract = async (
-  folder: string,
-  options: OptionValues,
-  terminal: Invocation['terminal'],
-): Promise<void> => {
+const extract = async (folder: string, options: OptionValues, terminal: Terminal): Promise<void> => {
   const out = textOption(options, 'out');
   if (out === undefined)
     throw new KeepsetError('input/invalid-argument', 'Say where the share files go: --out DIR.');

@@ -57,7 +57,7 @@ const nextSteps: Partial<Record<ErrorCode, string>> = {
   'place/full': 'Make room on the stick, or use another one.',
   'place/read-only': 'Is the stick write-protected, or owned by another user?',
   'place/foreign':
-    'Something that Keepset did not make is in the way. Move it off the stick, or use another stick.',
+    'What lies there is not what this device wrote. Move it off the stick, or use another stick.',
   'place/damaged': 'Try `keepset usb repair FOLDER`, and `keepset usb rescue` on an image of the stick.',
   'place/stale': 'Use it only if no newer copy is left.',
 };

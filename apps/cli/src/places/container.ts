@@ -134,12 +134,21 @@ const byLedger = (report: ContainerReport, known: LedgerKit): Pick<Judged, 'cand
     (one, other) => (other.copy.generation > one.copy.generation ? other : one),
     best,
   );
+  refuseUnfinished(known);
   refuseOlder(copy, newestWritten(known));
   return {
     candidate,
     by: 'ledger',
     facts: { keyId: known.keyId, epoch: copy.epoch, generation: copy.generation },
   };
+};
+
+/** Where making the stick was cut off, its code may never have been shown or printed: only the code itself proves it. */
+const refuseUnfinished = (known: LedgerKit): void => {
+  if (newestWritten(known) !== undefined) return;
+  throw new KeepsetError('place/damaged', 'Making this stick was cut off; perhaps nobody has its code.', {
+    hint: `If you have the code, verify with it. Otherwise delete the folder keepset-${known.kit} and make the stick again.`,
+  });
 };
 
 const refuseOlder = (found: LedgerCopy, last: LedgerCopy | undefined): void => {

@@ -82,11 +82,10 @@ export const createStick = async (
       if (sheet !== undefined) await rm(sheet, { force: true });
       throw error;
     }
-    const written = withCopy(kit, { ...copy, state: 'written' });
-    await saveKit(paths, written);
     // Shown now where somebody is there: what follows may fail, and the stick is written.
     const showNow = output.show && terminal.canAsk;
     if (showNow) for (const line of codeLines(code)) terminal.note(line);
+    await saveKit(paths, withCopy(kit, { ...copy, state: 'written' }));
     const state = await replugIfPossible(unlocked, terminal, root, kit.kit, [code]);
     return {
       ...summaryOf(kit, copy, state),
