@@ -4,6 +4,9 @@
  *
  *     npm run bench -- ecdsa [--json] [--profile] [--growth]
  *
+ * Times are processor time; fields with Wall in their name are by the clock, which on a busy machine also counts
+ * waiting for the processor.
+ *
  * --profile  where the time of a signature and of a keygen goes
  * --growth   n-of-n for n = 2 … 10 (several minutes); writes docs/ecdsa-growth.svg
  */
@@ -21,28 +24,43 @@ const median = (values: readonly number[]): number => {
   return sorted.length % 2 === 1 ? high : ((sorted[middle - 1] ?? high) + high) / 2;
 };
 
-const timed = (work: () => void): number => {
+/** One run by both measures. */
+interface Time {
+  readonly milliseconds: number;
+  readonly wallMs: number;
+}
+
+const timed = (work: () => void): Time => {
   const begin = processorMs();
+  const clock = performance.now();
   work();
-  return processorMs() - begin;
+  return { milliseconds: processorMs() - begin, wallMs: performance.now() - clock };
 };
 
 interface Compared {
   readonly ours: number;
   readonly theirs: number | null;
   readonly ratio: number | null;
+  readonly wallRatio: number | null;
 }
 
 /** Medians of both, measured in turn so that a slow moment of the machine meets both. */
-const compare = (rounds: number, ours: () => number, theirs: (() => number) | undefined): Compared => {
-  const own: number[] = [];
-  const other: number[] = [];
+const compare = (rounds: number, ours: () => Time, theirs: (() => Time) | undefined): Compared => {
+  const own: Time[] = [];
+  const other: Time[] = [];
   for (let i = 0; i < rounds; i++) {
     own.push(ours());
     if (theirs !== undefined) other.push(theirs());
   }
-  const result = { ours: median(own), theirs: theirs === undefined ? null : median(other) };
-  return { ...result, ratio: result.theirs === null ? null : result.ours / result.theirs };
+  const processor = (times: readonly Time[]): number => median(times.map((time) => time.milliseconds));
+  const wall = (times: readonly Time[]): number => median(times.map((time) => time.wallMs));
+  if (theirs === undefined) return { ours: processor(own), theirs: null, ratio: null, wallRatio: null };
+  return {
+    ours: processor(own),
+    theirs: processor(other),
+    ratio: processor(own) / processor(other),
+    wallRatio: wall(own) / wall(other),
+  };
 };
 
 const compareKeygen = (
@@ -52,8 +70,8 @@ const compareKeygen = (
   parties: number,
 ): Compared =>
   compare(
-    3,
-    () => keygen(scheme, threshold, parties).milliseconds,
+    5,
+    () => keygen(scheme, threshold, parties),
     yardstick === undefined ? undefined : () => timed(() => yardstick.keygen(threshold, parties)),
   );
 
@@ -63,12 +81,12 @@ const measure = (scheme: Scheme, yardstick: Yardstick | undefined): Record<strin
   const signTheirs =
     yardstick === undefined || theirShares === undefined
       ? undefined
-      : (): number => timed(() => yardstick.sign(theirShares, new Uint8Array(randomBytes(32))));
+      : (): Time => timed(() => yardstick.sign(theirShares, new Uint8Array(randomBytes(32))));
   for (let i = 0; i < 10; i++) {
     sign(shares);
     signTheirs?.();
   }
-  const signing = compare(40, () => sign(shares).milliseconds, signTheirs);
+  const signing = compare(40, () => sign(shares), signTheirs);
   const prepared = Array.from({ length: 30 }, () => presign(shares));
   const online = prepared.map(({ results }) => signPresigned(shares, results));
   const [share] = shares;
@@ -82,6 +100,10 @@ const measure = (scheme: Scheme, yardstick: Yardstick | undefined): Record<strin
     signBytes: sign(shares).bytes,
     shareBytes: encodeKeyShare(share).length,
     onlineMs: median(online.map(({ milliseconds }) => milliseconds)),
+    signWallRatio: signing.wallRatio,
+    keygen22WallRatio: keygen22.wallRatio,
+    keygen23WallRatio: keygen23.wallRatio,
+    onlineWallMs: median(online.map(({ wallMs }) => wallMs)),
     onlineBytes: online[0]?.bytes ?? 0,
     signMs: signing.ours,
     presignMs: median(prepared.map(({ milliseconds }) => milliseconds)),

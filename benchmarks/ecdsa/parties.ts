@@ -16,6 +16,8 @@ export interface Finished<R> {
   readonly bytes: number;
   /** Processor time, see {@link processorMs}. */
   readonly milliseconds: number;
+  /** The same by the clock, waiting for the processor included. */
+  readonly wallMs: number;
 }
 
 /** Processor time of this process so far, all threads: what else runs on the machine disturbs it less than the clock. */
@@ -26,6 +28,7 @@ export const processorMs = (): number => {
 
 export const runAll = <R>(starts: ReadonlyMap<string, () => Step<R>>): Finished<R> => {
   const begin = processorMs();
+  const clock = performance.now();
   let bytes = 0;
   let mail: ProtocolMessage[] = [];
   const steps = new Map<string, Step<R>>();
@@ -47,11 +50,12 @@ export const runAll = <R>(starts: ReadonlyMap<string, () => Step<R>>): Finished<
     }
   }
   const milliseconds = processorMs() - begin;
+  const wallMs = performance.now() - clock;
   const results = [...steps.values()].map((step) => {
     if (step.status !== 'done') throw new Error('A party did not finish.');
     return step.result;
   });
-  return { results, bytes, milliseconds };
+  return { results, bytes, milliseconds, wallMs };
 };
 
 const random = (): Uint8Array => new Uint8Array(randomBytes(32));
