@@ -25,7 +25,7 @@ export const pointOf = (curve: CurvePort, bytes: Uint8Array | undefined): GroupP
  * there are as many commitments as the threshold says, and every verifying share is the committed polynomial's image.
  * @spec RFC 9591 Appendix C.2 derive_group_info
  */
-export const isConsistentGroup = (curve: CurvePort, group: GroupKey): boolean => {
+const isConsistentGroup = (curve: CurvePort, group: GroupKey): boolean => {
   const { parties, threshold, commitments, verifyingShares, publicKey } = group;
   if (new Set(parties).size !== parties.length || verifyingShares.length !== parties.length) return false;
   if (threshold < 2 || threshold > parties.length || commitments.length !== threshold) return false;

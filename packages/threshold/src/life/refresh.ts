@@ -1,7 +1,7 @@
 /** Refresh: every party deals a polynomial with constant zero, and each adds what it is dealt to its share. */
+import { KeepsetError } from '@keepset/bytes';
 import { systemRng } from '../ceremony.ts';
 import type { KeyShare } from '../key.ts';
-import { KeepsetError } from '@keepset/bytes';
 import type { Step } from '../machine.ts';
 import { checkRefreshParams, refreshContext, type RefreshParams } from './ceremony.ts';
 import { openChecked } from './group.ts';
