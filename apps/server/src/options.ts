@@ -1,5 +1,5 @@
 import { homedir } from 'node:os';
-import { join, relative, resolve, isAbsolute } from 'node:path';
+import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 
 /** How a server runs. */
 export interface ServerOptions {
@@ -39,5 +39,5 @@ export const isKekInsideData = ({
   kekFile,
 }: Pick<ServerOptions, 'dataDir' | 'kekFile'>): boolean => {
   const path = relative(resolve(dataDir), resolve(kekFile));
-  return path !== '' && !path.startsWith('..') && !isAbsolute(path);
+  return path !== '' && path !== '..' && !path.startsWith(`..${sep}`) && !isAbsolute(path);
 };

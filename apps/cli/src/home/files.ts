@@ -22,7 +22,7 @@ export const writeDurably = async (path: string, content: string | Uint8Array): 
   const folder = dirname(path);
   const temporary = join(folder, `.${randomBytes(6).toString('hex')}.tmp`);
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolderDurably(folder);
     const file = await open(temporary, 'wx', 0o600);
     try {
       await file.writeFile(content);
@@ -33,9 +33,18 @@ export const writeDurably = async (path: string, content: string | Uint8Array): 
     await rename(temporary, path);
     await syncFolder(folder);
   } catch (cause) {
-    await rm(temporary, { force: true });
+    // The first error is the one to report.
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw toPlaceError(path, cause);
   }
+};
+
+/** A file is no safer than the folders it lies in: each new one is noted in its parent before anything relies on it. */
+const makeFolderDurably = async (folder: string): Promise<void> => {
+  const highest = await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (highest === undefined) return;
+  for (let made = folder; made.length >= highest.length; made = dirname(made))
+    await syncFolder(dirname(made));
 };
 
 /** Removes a file durably; a missing one is fine. */
