@@ -16,6 +16,8 @@ import {
   type Caller,
   type DeviceParty,
   type Party1Handler,
+  type Party1Store,
+  type ShareSealer,
 } from '@keepset/ceremony';
 import { printVerifierKey } from '@keepset/log';
 import { nodeFileSystem, openFilePlace, type FileSystem, type OpenFile } from '@keepset/places';
@@ -162,7 +164,17 @@ const copyFolder = (from: string, to: string): void => {
   }
 };
 
-const openStores = async (folder: string) => {
+/** What a server stands on. */
+export interface Stores {
+  readonly database: Database;
+  readonly store: Party1Store;
+  readonly sealer: ShareSealer;
+  /** Verifier key of its log. */
+  readonly logKey: string;
+}
+
+/** The server’s store and what it seals shares with, as they lie in `folder`. */
+export const openStores = async (folder: string): Promise<Stores> => {
   const database = openDatabase(join(folder, 'data', 'keepset.db'));
   const kek = fileKek(join(folder, 'kek'), { create: true });
   const logSigner = await loadLogSigner(serverSecrets(database, kek), 'keepset.log/test');
