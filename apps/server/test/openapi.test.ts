@@ -31,7 +31,9 @@ const get = (path: string) => send(server.url, { method: 'GET', path, body: new 
 describe('the description at /openapi.json', () => {
   it('is valid OpenAPI 3.1, as a validator that is not ours finds', async () => {
     const validator = new Validator();
-    const { valid, errors } = await validator.validate(structuredClone(description) as unknown as Record<string, unknown>);
+    const { valid, errors } = await validator.validate(
+      structuredClone(description) as unknown as Record<string, unknown>,
+    );
     expect({ valid, errors }).toEqual({ valid: true, errors: undefined });
     expect(validator.version).toBe('3.1');
   });
