@@ -17,7 +17,7 @@ const tasks = {
     ...steps.typecheck,
     ...steps.lint,
     [prettier, '--check', '--log-level=warn', '.'],
-    [tool('knip', 'bin/knip.js')],
+    [tool('knip', 'bin/knip.js'), '--no-config-hints'],
   ],
 };
 

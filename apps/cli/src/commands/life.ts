@@ -93,9 +93,7 @@ export const repair: Command = {
       const group = await runRepair(device, keyId, target, groupPrompts(terminal), approvedBy(options));
       terminal.result({ keyId, target, epoch: group.epoch }, [
         `Repaired: ${target} holds its share of key ${keyId} again.`,
-        group.scheme.startsWith('ecdsa')
-          ? 'Run `keepset refresh` now: until then it cannot sign, and a lost device still could.'
-          : 'If the lost device may be in other hands, run `keepset refresh` now.',
+        'A repair revokes nothing: if the lost device may be in other hands, run `keepset refresh` now.',
       ]);
     }),
 };

@@ -229,13 +229,12 @@ const repairWith = async (
   const repaired = await runSession<KeyShare>(device, {
     ...meeting,
     machine,
-    ...(isTarget
-      ? { onPending: (pending: KeyShare) => holdPending(device, { session, kind: 'repair' }, pending) }
-      : {}),
+    // A helper's scalar stays, but its ECDSA set-up with the target is new and must be kept.
+    onPending: (pending) => holdPending(device, { session, kind: 'repair' }, pending),
     act: () => ({ kind: 'repair', keyId: group.keyId, epoch: group.epoch }),
     onRound: progressOf(device, 'Repairing', machine.status === 'running' ? machine.rounds : 1),
   });
-  if (isTarget) await keepShare(device, session, repaired);
-  else share?.secret.wipe();
+  share?.secret.wipe();
+  await keepShare(device, session, repaired);
   return group;
 };

@@ -3,7 +3,7 @@ import { KeepsetError } from '@keepset/bytes';
 import { protocolFor, type KeyShare, type Reshared } from '@keepset/threshold';
 import type { RefreshStart, RepairStart, ReshareStart } from '@keepset/wire';
 import { planKeygen } from '../plan.ts';
-import { commitChange, type ActSubject } from './commit.ts';
+import { commitChange } from './commit.ts';
 import type { StepContext } from './handler.ts';
 import type { Commit, Opened } from './open.ts';
 import { openKey, requireApproval } from './rules.ts';
@@ -49,7 +49,7 @@ export const openReshare = async (context: StepContext, start: ReshareStart): Pr
   };
 };
 
-/** Party 1 helps a party to its lost share; its own stays as it is. */
+/** Party 1 helps a party to its lost share. Its own scalar stays; for ECDSA its set-up with that party is new. */
 export const openRepair = async (context: StepContext, start: RepairStart): Promise<Opened<KeyShare>> => {
   const { party1 } = context;
   if (!start.helpers.includes(party1.party))
@@ -57,7 +57,6 @@ export const openRepair = async (context: StepContext, start: RepairStart): Prom
   const share = await openKey(context, start);
   await approved(context, start, share);
   const { group } = share;
-  const subject: ActSubject = { kind: 'repair', keyId: group.keyId, epoch: group.epoch };
   return {
     machine: protocolFor(group.scheme).startRepair({
       group,
@@ -68,10 +67,7 @@ export const openRepair = async (context: StepContext, start: RepairStart): Prom
       ...runOf(context),
     }),
     devices: devicesOf(context, [...start.helpers, start.target]),
-    conclude: (state) =>
-      state.status === 'done'
-        ? (last, answer) => commitChange(last, subject, { kind: 'keep' }, answer)
-        : undefined,
+    conclude: (state) => (state.status === 'done' ? replaceShare('repair', share, state.result) : undefined),
     abandon: () => share.secret.wipe(),
   };
 };
@@ -103,7 +99,7 @@ const devicesOf = ({ party1 }: StepContext, parties: readonly string[]): readonl
 
 /** In one transaction the new share takes the place of the old one, if the key is still at the old epoch. */
 const replaceShare =
-  (kind: 'refresh' | 'reshare', old: KeyShare, share: KeyShare): Commit =>
+  (kind: 'refresh' | 'reshare' | 'repair', old: KeyShare, share: KeyShare): Commit =>
   async (context, answer) => {
     const { party1, caller } = context;
     const { keyId, epoch } = share.group;
