@@ -53,7 +53,7 @@ export const startEcdsaSign = (suite: EcdsaSuite, params: SignParams): Step<Uint
 
 /**
  * Opens the share for one run.
- * @throws KeepsetError `input/invalid-argument`, `policy/unsatisfied` or `place/damaged`
+ * @throws KeepsetError `input/invalid-argument` or `place/damaged`
  */
 export const signingRun = (
   suite: EcdsaSuite,
