@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { toBase64Url, toHex } from '@keepset/bytes';
 import { signRequest } from '@keepset/transport';
-import { decodeSessionOutcome, decodeStepResponse } from '@keepset/wire';
+import { decodeSessionOutcome, decodeStepResponse, encodeResolveRequest } from '@keepset/wire';
 import { openHome, type TestDevice } from '../support/device.ts';
 import { temporaryFolder } from '../support/folders.ts';
 import { keygenRequest } from '../support/steps.ts';
@@ -92,7 +92,7 @@ describe('the server', () => {
   );
 
   const resolve = async (session: Uint8Array): Promise<Uint8Array> => {
-    const running = await halfRequest(`/v1/sessions/${toHex(session)}/resolve`, new Uint8Array(0));
+    const running = await halfRequest(`/v1/sessions/${toHex(session)}/resolve`, encodeResolveRequest({}));
     return (await running.finish()).body;
   };
 

@@ -22,7 +22,8 @@ const work = temporaryFolder();
 /** Makes an authority, and a certificate of it for `names`, with openssl. */
 const issue = async (name: string, names: string): Promise<{ ca: string; cert: string; key: string }> => {
   const at = (suffix: string) => join(work, `${name}.${suffix}`);
-  const openssl = async (...args: string[]) => expect(await run('openssl', args)).toMatchObject({ code: 0 });
+  const openssl = async (line: string) =>
+    expect(await run('openssl', line.split(' '), { cwd: work })).toMatchObject({ code: 0 });
   const newKey = '-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes';
   await openssl(
     `req -x509 ${newKey} -subj /CN=${name}-ca -days 2 -keyout ${at('ca.key')} -out ${at('ca.pem')}`,
