@@ -53,15 +53,21 @@ const halfRequest = async (path: string, body: Uint8Array) => {
     headers: { ...signed, 'content-type': 'application/cbor', 'content-length': body.length },
     rejectUnauthorized: false,
   });
-  const answer = new Promise<{ status: number; body: Uint8Array }>((resolve, reject) => {
-    outgoing.on('error', reject).on('response', (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, body: new Uint8Array(Buffer.concat(chunks)) }),
-      );
-    });
-  });
+  const answer = new Promise<{ status: number; connection: string | undefined; body: Uint8Array }>(
+    (resolve, reject) => {
+      outgoing.on('error', reject).on('response', (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            connection: response.headers.connection,
+            body: new Uint8Array(Buffer.concat(chunks)),
+          }),
+        );
+      });
+    },
+  );
   outgoing.write(body.subarray(0, half), () => sent?.());
   await underWay;
   return {
@@ -80,8 +86,9 @@ describe('the server', () => {
       const running = await halfRequest(`/v1/sessions/${toHex(session)}/steps/1`, body);
       server.child.kill(signal);
       await untilSaid(server, 'Stopping');
-      const { status, body: answer } = await running.finish();
-      expect(status).toBe(200);
+      const { status, connection, body: answer } = await running.finish();
+      // The connection ends with it, or the server would wait for it to fall idle.
+      expect({ status, connection }).toEqual({ status: 200, connection: 'close' });
       expect(decodeStepResponse(answer)).toMatchObject({ state: 'open', step: 1 });
       expect(await server.ended).toMatchObject({ code: 0, signal: null });
 

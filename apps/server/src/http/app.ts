@@ -51,10 +51,24 @@ export const createApp = async ({ tls, logger }: AppOptions): Promise<FastifyIns
       reply,
     ),
   );
+  closeConnectionsOnStop(app);
   await app.register(swagger, apiDescription);
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
   app.get('/healthz', { schema: { hide: true } }, () => ({ status: 'ok' }));
   return app;
+};
+
+/** Answers that go out while the server stops end their connections: else it would wait for each to fall idle. */
+const closeConnectionsOnStop = (app: FastifyInstance): void => {
+  let stopping = false;
+  app.addHook('preClose', (done) => {
+    stopping = true;
+    done();
+  });
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (stopping) void reply.header('connection', 'close');
+    done(null, payload);
+  });
 };
 
 const refuse = async (
