@@ -177,6 +177,51 @@ describe('npm start', () => {
   });
 });
 
+describe('npm test', () => {
+  /** A clone whose test runner only says how it was called, and reports what it is told. */
+  const withRunner = (report: string, code: number): { cwd: string; calls: string } => {
+    const cwd = cloneWith(true);
+    const calls = join(cwd, 'calls.json');
+    const runner = join(cwd, 'node_modules', 'vitest');
+    mkdirSync(runner);
+    writeFileSync(
+      join(runner, 'vitest.mjs'),
+      `import { writeFileSync } from 'node:fs';
+       const [, , ...args] = process.argv;
+       writeFileSync(${JSON.stringify(calls)}, JSON.stringify({ args, node: process.versions.node }));
+       const file = args.find((arg) => arg.startsWith('--outputFile.json=')).slice(18);
+       ${report === '' ? '' : `writeFileSync(file, ${JSON.stringify(report)});`}
+       process.exitCode = ${code};`,
+    );
+    return { cwd, calls };
+  };
+  const env = { PATH: [dirname(machineNode), userPath].join(delimiter) };
+  const report = JSON.stringify({ numPassedTests: 7, numFailedTests: 1, numPendingTests: 0 });
+
+  it('runs the tests on a modern Node, passes arguments on, counts, and ends as they end', async () => {
+    for (const code of [0, 1]) {
+      const { cwd, calls } = withRunner(report, code);
+      const tested = await run('npm', ['test', '--silent', '--', 'packages/wire', '-t', 'a name'], {
+        cwd,
+        env,
+      });
+      expect(tested.code).toBe(code);
+      expect(tested.stdout).toContain('7 passed, 1 failed, 0 skipped');
+      const { args, node } = JSON.parse(readFileSync(calls, 'utf8')) as { args: string[]; node: string };
+      expect(isModern(node)).toBe(true);
+      expect(args.slice(0, 1)).toEqual(['run']);
+      expect(args.slice(-3)).toEqual(['packages/wire', '-t', 'a name']);
+    }
+  });
+
+  it('says so when the test runner wrote no report', async () => {
+    const { cwd } = withRunner('', 1);
+    const tested = await run('npm', ['test', '--silent'], { cwd, env });
+    expect(tested.code).toBe(1);
+    expect(tested.stdout).toContain('no report');
+  });
+});
+
 describe('npm run', () => {
   it('bench without a name says which there are', async () => {
     const asked = await run(machineNode, ['scripts/run.js', 'bench'], { cwd: cloneWith(true) });
