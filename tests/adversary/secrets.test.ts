@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { KeepsetError, toBase64, toBase64Url, toHex, utf8ToBytes } from '@keepset/bytes';
 import { runKeygen, runSign, type GroupKey, type Scheme } from '@keepset/ceremony';
 import { startServer, type RunningServer } from '@keepset/server';
@@ -18,6 +18,9 @@ import { temporaryFolder } from '../support/folders.ts';
 import { bin, keepset, serve, serverFolders, start, type Ended } from '../support/processes.ts';
 import { startProxy, type Proxy } from '../support/proxy.ts';
 import { serverOptions } from '../support/server.ts';
+
+// Many real processes or runs: on a busy machine they take their time.
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 const request = { message: utf8ToBytes('hello'), digest: 'none' } as const;
 const schemes: readonly Scheme[] = ['ed25519', 'schnorr-secp256k1'];

@@ -3,7 +3,7 @@
  * usable on both sides afterwards or exists on neither.
  */
 import { readdirSync } from 'node:fs';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { utf8ToBytes } from '@keepset/bytes';
 import {
   protocolFor,
@@ -30,6 +30,9 @@ import {
   type Life,
   type World,
 } from '../support/crash.ts';
+
+// Many real processes or runs: on a busy machine they take their time.
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 const policy = 'and(server,phone)';
 

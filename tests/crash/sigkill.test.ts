@@ -4,7 +4,7 @@
  */
 import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { KeepsetError, utf8ToBytes } from '@keepset/bytes';
 import { runKeygen, runSign, settleOpenSessions } from '@keepset/ceremony';
 import { startServer, type RunningServer } from '@keepset/server';
@@ -24,6 +24,9 @@ import {
   type ServerFolders,
 } from '../support/processes.ts';
 import { serverOptions } from '../support/server.ts';
+
+// Many real processes or runs: on a busy machine they take their time.
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 const preload = ['--import', join(projectRoot, 'tests', 'support', 'kill-at.ts')];
 const request = { message: utf8ToBytes('hello'), digest: 'none' } as const;

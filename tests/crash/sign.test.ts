@@ -2,7 +2,7 @@
  * Either side dies at every operation of a signature, and what was asked is asked again, the same or something else,
  * in the same session. No nonce of the server ever serves two messages, and no answer that got out is ever replaced.
  */
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { KeepsetError, decodeCbor, toHex, utf8ToBytes } from '@keepset/bytes';
 import { protocolFor, runKeygen, runSign, type GroupKey, type Scheme } from '@keepset/ceremony';
 import type { PartyTransport } from '@keepset/transport';
@@ -23,6 +23,9 @@ import {
   type World,
 } from '../support/crash.ts';
 import { signRequestOf, type Step } from '../support/steps.ts';
+
+// Many real processes or runs: on a busy machine they take their time.
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 const device = { party: 'phone', serverParty: 'server' } as const;
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, at) => at);

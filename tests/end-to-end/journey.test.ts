@@ -3,7 +3,7 @@ import { schnorr } from '@noble/curves/secp256k1.js';
 import { NETWORK, Transaction, p2tr, p2wpkh } from '@scure/btc-signer';
 import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { decodeCbor, fromBase64, fromHex, toHex } from '@keepset/bytes';
 import { bip341Sighash, type PlainTransaction } from '../../packages/intent/test/bip341.ts';
 import { temporaryFolder } from '../support/folders.ts';
@@ -17,6 +17,9 @@ import {
   serverFolders,
   type Serving,
 } from '../support/processes.ts';
+
+// Many real processes or runs: on a busy machine they take their time.
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 const folders = serverFolders();
 const work = temporaryFolder();

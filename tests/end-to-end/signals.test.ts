@@ -4,7 +4,7 @@ import { createServer, type Socket } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { toBase64Url, toHex } from '@keepset/bytes';
 import { signRequest } from '@keepset/transport';
 import { decodeSessionOutcome, decodeStepResponse, encodeResolveRequest } from '@keepset/wire';
@@ -23,6 +23,9 @@ import {
   untilSaid,
   type Serving,
 } from '../support/processes.ts';
+
+// Many real processes or runs: on a busy machine they take their time.
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 const folders = serverFolders();
 const home = temporaryFolder();

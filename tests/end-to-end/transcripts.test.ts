@@ -1,10 +1,13 @@
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, beforeAll, describe, it, vi } from 'vitest';
 import { startServer, type RunningServer } from '@keepset/server';
 import { projectRoot, temporaryFolder } from '../support/folders.ts';
 import { serverOptions } from '../support/server.ts';
 import { runTranscript } from '../support/transcript.ts';
+
+// Many real processes or runs: on a busy machine they take their time.
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 const folder = join(projectRoot, 'tests', 'end-to-end', 'transcripts');
 let server: RunningServer;

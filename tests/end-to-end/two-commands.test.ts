@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync
 import { createHash } from 'node:crypto';
 import { delimiter, dirname, join } from 'node:path';
 import { spawnSync } from 'node:child_process';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { projectRoot, temporaryFolder } from '../support/folders.ts';
 import {
   bin,
@@ -16,6 +16,9 @@ import {
   untilSaid,
   type RunOptions,
 } from '../support/processes.ts';
+
+// Many real processes or runs: on a busy machine they take their time.
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 /** PATH without the Node this project brings along: what a user's shell has. */
 const userPath = (process.env['PATH'] ?? '')
