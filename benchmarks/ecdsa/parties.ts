@@ -109,16 +109,27 @@ export const presign = (shares: readonly KeyShare[]): Finished<Presignature> => 
   );
 };
 
+/**
+ * As a device and its server sign: the server gives its fragment and is done, the device completes and verifies. The
+ * device's fragment is left out of the count, since it is never sent.
+ */
 export const signPresigned = (
-  shares: readonly KeyShare[],
-  presignatures: readonly Presignature[],
-): Finished<Uint8Array> =>
-  runAll(
-    new Map(
-      shares.map((share, i) => {
-        const presignature = presignatures[i];
-        if (presignature === undefined) throw new Error('A presignature for every share.');
-        return [share.party, () => presigningOf(share).startSign({ presignature, share, request })];
-      }),
-    ),
-  );
+  [server, device]: readonly KeyShare[],
+  [theirs, ours]: readonly Presignature[],
+): Finished<Uint8Array> => {
+  if (server === undefined || device === undefined || theirs === undefined || ours === undefined)
+    throw new Error('A share and a presignature for each of two parties.');
+  const begin = processorMs();
+  const clock = performance.now();
+  const fragment = presigningOf(server).startSign({ presignature: theirs, share: server, request });
+  const state = presigningOf(device).startSign({ presignature: ours, share: device, request });
+  if (state.status !== 'running') throw new Error('A presigned signature has one round.');
+  const done = state.advance(fragment.outgoing);
+  if (done.status !== 'done') throw new Error('A presigned signature has one round.');
+  return {
+    milliseconds: processorMs() - begin,
+    wallMs: performance.now() - clock,
+    bytes: fragment.outgoing.reduce((sum, { body }) => sum + body.length, 0),
+    results: [done.result],
+  };
+};

@@ -13,6 +13,7 @@ import {
   type KeyShare,
   type Presignature,
   type SignRequest,
+  type Step,
 } from '@keepset/threshold';
 import type { SignStart } from '@keepset/wire';
 import { openSessionChannel } from './channel.ts';
@@ -126,7 +127,7 @@ const makeSignature = async (
           request,
           ...(device.rng === undefined ? {} : { rng: device.rng }),
         })
-      : presigning.startSign({ presignature, share, request });
+      : withoutFragment(presigning.startSign({ presignature, share, request }));
   const of = machine.status === 'running' ? machine.rounds : 1;
   const signature = await runSession(device, {
     ...session,
@@ -143,3 +144,9 @@ const makeSignature = async (
   device.onProgress?.({ step: of, of, text: 'Signature and log proof verified' });
   return { group, signature };
 };
+
+/**
+ * Party 1 needs no fragment of this device to give its own. What it never gets, it can never combine with another one
+ * of the same presignature.
+ */
+const withoutFragment = (state: Step<Uint8Array>): Step<Uint8Array> => ({ ...state, outgoing: [] });

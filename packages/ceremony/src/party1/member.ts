@@ -144,7 +144,10 @@ const runProtocol = async (
 ): Promise<Uint8Array | undefined> => {
   const { request } = context;
   // A committed Party 1 has contributed all it can; what devices still send it is for the others.
-  if (request.messages.length === 0 || live.committed) return undefined;
+  if (live.committed) return undefined;
+  // With a presignature Party 1 has its whole part ready at once and needs nothing from the device.
+  const isReady = live.conclude(live.state) !== undefined;
+  if (request.messages.length === 0 && !isReady) return undefined;
   if (request.messages.some(({ from }) => from !== member.party))
     throw new KeepsetError(
       'abort/unknown-party',
@@ -153,10 +156,11 @@ const runProtocol = async (
     );
   if (live.state.status !== 'running')
     throw new KeepsetError('abort/wrong-round', 'The protocol of this session has ended.', about(request));
-  const next = live.state.advance(request.messages);
-  live.state = next;
-  for (const message of next.outgoing) live.members.get(message.to)?.messages.push(message);
-  const commit = live.conclude(next);
+  if (!isReady) {
+    live.state = live.state.advance(request.messages);
+    for (const message of live.state.outgoing) live.members.get(message.to)?.messages.push(message);
+  }
+  const commit = live.conclude(live.state);
   if (commit === undefined) {
     rouse(live);
     return undefined;
