@@ -6,5 +6,7 @@ export default defineConfig({
     // Real cryptography and real processes: generous limits, so that a slow machine is not a failure.
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // The default leaves one processor idle, which on two of them is half.
+    maxWorkers: '100%',
   },
 });
