@@ -281,7 +281,7 @@ describe('shares at rest', () => {
     });
     const database = new DatabaseSync(join(dataDir, 'keepset.db'));
     database.exec(`UPDATE keys SET state = 'frozen' WHERE key_id = '${first.keyId}'`);
-    expect(await codeOf(phone, first)).toBe('policy/forbidden');
+    expect(await codeOf(phone, first)).toBe('policy/frozen');
     database.exec(`UPDATE keys SET state = 'active'`);
     database.close();
     expect(await codeOf(phone, first)).toBe('signed');

@@ -21,9 +21,9 @@ import {
   type Scheme,
   type SignRequest,
 } from '@keepset/ceremony';
-import { printInvite } from '@keepset/transport';
 import { createApproval, startServer, type RunningServer } from '@keepset/server';
 import { newDevice, type TestDevice } from '../support/device.ts';
+import { addDevice, code, meet, type Meeting } from '../support/meeting.ts';
 import { serverOptions } from '../support/server.ts';
 
 const options = serverOptions();
@@ -32,65 +32,17 @@ let phone: TestDevice;
 let laptop: TestDevice;
 let tablet: TestDevice;
 
-/** A further device of the same user. */
-const addDevice = async (party: string): Promise<TestDevice> => {
-  const code = await phone.device.transport.invite();
-  const { server: url, pin } = phone.account;
-  return newDevice(printInvite({ server: url, code, ...(pin === undefined ? {} : { pin }) }), party);
-};
-
 beforeAll(async () => {
   server = await startServer(options);
   phone = await newDevice(server.invite());
-  laptop = await addDevice('laptop');
-  tablet = await addDevice('tablet');
+  laptop = await addDevice(phone, 'laptop');
+  tablet = await addDevice(phone, 'tablet');
 });
 
 afterAll(async () => {
   for (const each of [phone, laptop, tablet]) each.close();
   await server.close();
 });
-
-interface Meeting<T, U> {
-  readonly started: T;
-  readonly joined: U[];
-  /** What each device showed its owner to compare. */
-  readonly digits: string[];
-}
-
-/** Starts a session on one device and joins it from others, each with its own code. */
-const meet = async <T, U>(
-  start: (prompts: GroupPrompts) => Promise<T>,
-  joiners: ReadonlyMap<string, (group: Group) => Promise<U>>,
-  devices: ReadonlyMap<string, TestDevice>,
-): Promise<Meeting<T, U>> => {
-  const digits: string[] = [];
-  const joined: Promise<U>[] = [];
-  const announced = Promise.withResolvers<void>();
-  const starting = start({
-    announce: ({ codes }) => {
-      for (const { party, code } of codes) {
-        const join = joiners.get(party);
-        const device = devices.get(party);
-        if (join === undefined || device === undefined) throw new Error(`nobody plays ${party}`);
-        joined.push(
-          joinGroup(device.device, code).then((group) => {
-            digits.push(group.digits);
-            return join(group);
-          }),
-        );
-      }
-      announced.resolve();
-    },
-    compare: (group) => {
-      digits.push(group.digits);
-      return Promise.resolve();
-    },
-  });
-  await Promise.race([announced.promise, starting]);
-  const [started, ...others] = await Promise.all([starting, ...joined]);
-  return { started, joined: others, digits };
-};
 
 const everyone = (): ReadonlyMap<string, TestDevice> =>
   new Map([
@@ -142,12 +94,6 @@ const changeTogether = (
     start,
     new Map(others.map((party) => [party, (group: Group) => joinLife(deviceOf(party).device, group)])),
     everyone(),
-  );
-
-const code = (promise: Promise<unknown>): Promise<unknown> =>
-  promise.then(
-    () => 'no error',
-    (error: { code?: string }) => error.code,
   );
 
 describe.each<Scheme>(['ed25519', 'schnorr-secp256k1', 'ecdsa-secp256k1', 'ecdsa-p256'])('%s', (scheme) => {

@@ -257,6 +257,7 @@ export const wireTo = (
         return decodeSessionOutcome(encodeSessionOutcome(outcome));
       }),
     keys: () => orBroken(() => handler.keys(caller)),
+    freeze: (keyId, request) => orBroken(() => handler.freeze(caller, keyId, request)),
     invite: () => Promise.reject(new Error('nobody is invited here')),
   };
 };

@@ -1,2 +1,11 @@
-export { createApproval, createInvite, startServer, type RunningServer } from './server.ts';
+export { startServer, type RunningServer } from './server.ts';
+export {
+  createApproval,
+  createInvite,
+  freezeKey,
+  listDevices,
+  revokeDevice,
+  unfreezeKey,
+} from './operator.ts';
+export type { EnrolledDevice } from './enrolment/store.ts';
 export { defaultOptions, isKekInsideData, type ServerOptions } from './options.ts';

@@ -1,33 +1,16 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import pino from 'pino';
 import { KeepsetError, parseAs } from '@keepset/bytes';
 import { party1Handler, supportedSchemes } from '@keepset/ceremony';
-import { printVerifierKey } from '@keepset/log';
-import { printInvite } from '@keepset/transport';
 import { partyName } from '@keepset/wire';
 import { registerAuditRoutes } from './audit/routes.ts';
 import { registerEnrolmentRoutes } from './enrolment/routes.ts';
-import { createCode } from './enrolment/service.ts';
-import { enrolmentStore, type EnrolmentStore } from './enrolment/store.ts';
+import { inviteTo, layFoundation, unixSeconds } from './foundation.ts';
 import { createApp } from './http/app.ts';
 import { authenticator } from './http/authentication.ts';
 import { isKekInsideData, type ServerOptions } from './options.ts';
 import { registerPartyRoutes } from './party/routes.ts';
-import { givenCertificate, selfMadeCertificate, type TlsIdentity } from './secrets/certificate.ts';
-import {
-  isUnsealed,
-  loadIdentity,
-  loadLogSigner,
-  serverSecrets,
-  type ServerSecrets,
-} from './secrets/identity.ts';
-import { hashOfCode, newCode } from './secrets/codes.ts';
-import { fileKek, type KekProvider } from './secrets/kek.ts';
 import { shareSealer } from './secrets/shares.ts';
-import { openDatabase, type Database } from './store/database.ts';
-import { logStore } from './store/log.ts';
 import { partyStore } from './store/party.ts';
 
 /** A server that accepts requests. */
@@ -45,50 +28,12 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-interface Foundation {
-  readonly database: Database;
-  readonly kek: KekProvider;
-  readonly secrets: ServerSecrets;
-  readonly enrolments: EnrolmentStore;
-  readonly tls: TlsIdentity;
-}
-
-const unixSeconds = (): number => Math.floor(Date.now() / 1000);
-
-/** Opens what both a running server and its operator's commands need. */
-const layFoundation = async (options: ServerOptions): Promise<Foundation> => {
-  makeFolder(options.dataDir);
-  const database = openDatabase(join(options.dataDir, 'keepset.db'));
-  try {
-    const kek = fileKek(options.kekFile, { create: isUnsealed(database) });
-    const secrets = serverSecrets(database, kek);
-    const tls =
-      options.tls === undefined
-        ? await selfMadeCertificate(secrets, options.host)
-        : givenCertificate(options.tls.cert, options.tls.key);
-    return { database, kek, secrets, tls, enrolments: enrolmentStore(database) };
-  } catch (error) {
-    database.close();
-    throw error;
-  }
-};
-
-const makeFolder = (path: string): void => {
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-  } catch (cause) {
-    throw new KeepsetError('store/unavailable', `The data folder ${path} cannot be made.`, { cause });
-  }
-};
-
 /** Starts a commitment server. @throws KeepsetError of family `store/`, `input/` or `transport/` */
 export const startServer = async (options: ServerOptions): Promise<RunningServer> => {
   parseAs(partyName, options.party, `party name ${options.party}`, 'input/invalid-argument');
-  const { database, kek, secrets, tls, enrolments } = await layFoundation(options);
+  const foundation = await layFoundation(options);
+  const { database, kek, identity, log, logKey, tls, enrolments } = foundation;
   try {
-    const identity = await loadIdentity(secrets);
-    const logSigner = await loadLogSigner(secrets, `keepset.log/${identity.signer.keyId}`);
-    const log = logStore(database, logSigner);
     const handler = party1Handler({
       party: options.party,
       schemes: supportedSchemes,
@@ -101,7 +46,6 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
     const logger = pino({ level: options.logLevel, base: null }, pino.destination(2));
     const app = await createApp({ tls, logger });
     const auth = authenticator(enrolments, unixSeconds);
-    const logKey = printVerifierKey(logSigner.key);
     registerEnrolmentRoutes(app, {
       store: enrolments,
       announcement: { serverParty: options.party, serverKey: identity.publicKey, logKey },
@@ -117,7 +61,7 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
       url,
       logKey,
       deviceCount: enrolments.countDevices(),
-      invite: () => inviteTo(url, tls, enrolments),
+      invite: () => inviteTo(url, foundation),
       warnings: warningsOf(options),
       close: async () => {
         await app.close();
@@ -129,46 +73,6 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
     throw error;
   }
 };
-
-/** Makes an invitation without starting the server; it may be running elsewhere on the same data folder. */
-export const createInvite = async (
-  options: ServerOptions & { readonly publicUrl: string },
-): Promise<string> => {
-  const { database, enrolments, tls } = await layFoundation(options);
-  try {
-    return inviteTo(options.publicUrl, tls, enrolments);
-  } finally {
-    database.close();
-  }
-};
-
-const approvalLifetime = 60 * 60;
-
-/**
- * Approves one reshare or repair of a key, within an hour. For the server's operator.
- * @throws KeepsetError `input/unknown-key`
- */
-export const createApproval = async (options: ServerOptions, keyId: string): Promise<string> => {
-  const { database } = await layFoundation(options);
-  try {
-    if (database.prepare('SELECT 1 FROM keys WHERE key_id = ?').get(keyId) === undefined)
-      throw new KeepsetError('input/unknown-key', `This server has no key ${keyId}.`);
-    const code = newCode();
-    database
-      .prepare('INSERT INTO approvals (code_hash, key_id, expires_at) VALUES (?, ?, ?)')
-      .run(hashOfCode(code), keyId, unixSeconds() + approvalLifetime);
-    return code;
-  } finally {
-    database.close();
-  }
-};
-
-const inviteTo = (server: string, tls: TlsIdentity, store: EnrolmentStore): string =>
-  printInvite({
-    server,
-    code: createCode(store, unixSeconds()),
-    ...(tls.pin === undefined ? {} : { pin: tls.pin }),
-  });
 
 const listen = async (start: () => Promise<string>): Promise<string> => {
   try {

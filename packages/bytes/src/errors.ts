@@ -52,6 +52,8 @@ export type ErrorCode =
   | 'policy/unsupported'
   | 'policy/unsatisfied'
   | 'policy/forbidden'
+  | 'policy/frozen'
+  | 'policy/revoked'
   | 'wire/malformed'
   | 'wire/not-canonical'
   | 'wire/unsupported-version'
@@ -107,6 +109,8 @@ const codes: Readonly<Record<ErrorCode, CodeFacts>> = {
   'policy/unsupported': { status: 422, retry: 'never' },
   'policy/unsatisfied': { status: 422, retry: 'never' },
   'policy/forbidden': { status: 403, retry: 'never' },
+  'policy/frozen': { status: 403, retry: 'never' },
+  'policy/revoked': { status: 403, retry: 'never' },
   'wire/malformed': { status: 400, retry: 'never' },
   'wire/not-canonical': { status: 400, retry: 'never' },
   'wire/unsupported-version': { status: 400, retry: 'never' },

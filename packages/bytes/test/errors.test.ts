@@ -25,6 +25,8 @@ const published: Readonly<Record<ErrorCode, readonly [number, number, 'never' | 
   'policy/unsupported': [422, 3, 'never'],
   'policy/unsatisfied': [422, 3, 'never'],
   'policy/forbidden': [403, 3, 'never'],
+  'policy/frozen': [403, 3, 'never'],
+  'policy/revoked': [403, 3, 'never'],
   'wire/malformed': [400, 4, 'never'],
   'wire/not-canonical': [400, 4, 'never'],
   'wire/unsupported-version': [400, 4, 'never'],

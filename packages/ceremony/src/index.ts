@@ -1,4 +1,4 @@
-export { entryFieldsOf, type LoggedAct } from './act.ts';
+export { entryFieldsOf, operatorName, type LoggedAct } from './act.ts';
 export { planKeygen, type KeygenPlan } from './plan.ts';
 export type {
   Ban,
@@ -24,6 +24,7 @@ export {
 } from './device/sign.ts';
 export { shareFileVault, type VaultOptions } from './device/vault.ts';
 export { joinLife, runRefresh, runRepair, runReshare, type Approved } from './device/life.ts';
+export { runFreeze } from './device/freeze.ts';
 export { runPresign } from './device/presign.ts';
 export { settleOpenSessions, type SettledSession } from './device/settle.ts';
 export type {

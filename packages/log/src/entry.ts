@@ -19,7 +19,17 @@ import { isSize } from './store.ts';
 
 /** A kind of entry this version knows. */
 export type EntryKind =
-  'keygen' | 'sign' | 'presign' | 'refresh' | 'repair' | 'reshare' | 'freeze' | 'drill' | 'export';
+  | 'keygen'
+  | 'sign'
+  | 'presign'
+  | 'refresh'
+  | 'repair'
+  | 'reshare'
+  | 'freeze'
+  | 'unfreeze'
+  | 'revoke'
+  | 'drill'
+  | 'export';
 
 /** The fields every entry of a kind must commit to. Kinds and fields are added, never renamed. */
 export const entryKinds: Readonly<Record<EntryKind, readonly string[]>> = {
@@ -30,6 +40,8 @@ export const entryKinds: Readonly<Record<EntryKind, readonly string[]>> = {
   repair: ['tenant', 'key', 'session'],
   reshare: ['tenant', 'key', 'session'],
   freeze: ['tenant', 'key'],
+  unfreeze: ['tenant', 'key'],
+  revoke: ['tenant', 'device'],
   drill: ['tenant', 'key', 'session', 'message'],
   export: ['tenant', 'key'],
 };

@@ -1,4 +1,11 @@
-import type { KeySummary, ResolveRequest, SessionOutcome, StepRequest, StepResponse } from '@keepset/wire';
+import type {
+  FrozenKey,
+  KeySummary,
+  ResolveRequest,
+  SessionOutcome,
+  StepRequest,
+  StepResponse,
+} from '@keepset/wire';
 
 /** How a device reaches Party 1. Implementations authenticate both sides; they need not hide or order anything. */
 export interface PartyTransport {
@@ -15,6 +22,8 @@ export interface PartyTransport {
   resolve(session: Uint8Array, request?: ResolveRequest): Promise<SessionOutcome>;
   /** Party 1's view of this tenant's keys. */
   keys(): Promise<readonly KeySummary[]>;
+  /** Stops a key, until the operator of the server opens it again. */
+  freeze(keyId: string, request?: ResolveRequest): Promise<FrozenKey>;
   /** Makes a one-time code with which another device of the same user can enrol. */
   invite(): Promise<string>;
 }

@@ -4,7 +4,7 @@ import { readServerOptions, serverDataOptions } from '../server-options.ts';
 
 export const approve: Command = {
   name: 'approve',
-  summary: 'Let a key be reshared or repaired once, on the server',
+  summary: 'Let a key be reshared or repaired once, or a frozen one refreshed, on the server',
   usage: 'KEY [--data DIR] [--kek FILE]',
   positionals: [1, 1],
   options: serverDataOptions,

@@ -12,13 +12,17 @@ const keyOption = {
   key: { type: 'string', value: 'KEY', help: 'Key id or its beginning (default: the only key)' },
 } as const;
 
+const approvalOption = {
+  approval: { type: 'string', value: 'CODE', help: 'What `keepset approve KEY` printed on the server' },
+} as const;
+
 const withOption = {
+  ...approvalOption,
   with: {
     type: 'string',
     value: 'PARTY,…',
     help: 'Other devices that hold a share and help, where the policy needs them',
   },
-  approval: { type: 'string', value: 'CODE', help: 'What `keepset approve KEY` printed on the server' },
 } as const;
 
 const approvedBy = (options: OptionValues): Approved => {
@@ -42,14 +46,16 @@ export const describeChange = (
 export const refresh: Command = {
   name: 'refresh',
   summary: 'Give all parties new shares of the same key; old copies become worthless',
-  usage: '[--key KEY]',
+  usage: '[--key KEY] [--approval CODE]',
   positionals: [0, 0],
-  options: { ...keyOption, ...passphraseOptions, ...homeOptions },
+  options: { ...keyOption, ...approvalOption, ...passphraseOptions, ...homeOptions },
   examples: ['keepset refresh', 'keepset refresh --key 4osh'],
   run: ({ options, terminal }) =>
     withDevice(options, terminal, async ({ device }) => {
       const keyId = await findKeyId(device.vault, textOption(options, 'key'));
-      const group = await orSettle(device, terminal, () => runRefresh(device, keyId, groupPrompts(terminal)));
+      const group = await orSettle(device, terminal, () =>
+        runRefresh(device, keyId, groupPrompts(terminal), approvedBy(options)),
+      );
       terminal.result(...describeChange('Refreshed', group));
     }),
 };

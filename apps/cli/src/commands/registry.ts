@@ -5,6 +5,10 @@ export type CommandName =
   | 'serve'
   | 'invite'
   | 'approve'
+  | 'devices'
+  | 'revoke'
+  | 'freeze'
+  | 'unfreeze'
   | 'enroll'
   | 'add-device'
   | 'keygen'
@@ -30,6 +34,10 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serve,
   invite: async () => (await import('./invite.ts')).invite,
   approve: async () => (await import('./approve.ts')).approve,
+  devices: async () => (await import('./devices.ts')).devices,
+  revoke: async () => (await import('./devices.ts')).revoke,
+  freeze: async () => (await import('./freeze.ts')).freeze,
+  unfreeze: async () => (await import('./freeze.ts')).unfreeze,
   enroll: async () => (await import('./enroll.ts')).enroll,
   'add-device': async () => (await import('./add-device.ts')).addDevice,
   keygen: async () => (await import('./keygen.ts')).keygen,

@@ -7,6 +7,16 @@ export interface DeviceRow {
   /** Compressed P-256 point, 33 bytes. */
   readonly publicKey: Uint8Array;
   readonly party: string;
+  /** Whether the operator has revoked it. */
+  readonly revoked: boolean;
+}
+
+/** A device as the operator sees it. Times are Unix seconds. */
+export interface EnrolledDevice extends Pick<DeviceRow, 'device' | 'tenant' | 'party'> {
+  readonly enrolledAt: number;
+  /** Of its last request. */
+  readonly seenAt: number | undefined;
+  readonly revokedAt: number | undefined;
 }
 
 /** A device to be enrolled. */
@@ -25,7 +35,8 @@ export interface EnrolmentStore {
   enrol(codeHash: Uint8Array, device: NewDevice, newTenant: string, now: number): DeviceRow | undefined;
   findDevice(authKey: string): DeviceRow | undefined;
   countDevices(): number;
-  /** True if this nonce was not seen before from this key. */
+  listDevices(): readonly EnrolledDevice[];
+  /** True if this nonce was not seen before from this key, whose device is noted as seen then. */
   useNonce(authKey: string, nonce: string, expiresAt: number, now: number): boolean;
 }
 
@@ -42,8 +53,12 @@ export const enrolmentStore = (database: Database): EnrolmentStore => {
     'INSERT INTO devices (device, tenant, auth_key, public_key, party, created_at) VALUES (?, ?, ?, ?, ?, ?)',
   );
   const readDevice = database.prepare(
-    'SELECT device, tenant, public_key, party FROM devices WHERE auth_key = ?',
+    'SELECT device, tenant, public_key, party, revoked_at FROM devices WHERE auth_key = ?',
   );
+  const readDevices = database.prepare(
+    'SELECT device, tenant, party, created_at, seen_at, revoked_at FROM devices ORDER BY tenant, created_at, device',
+  );
+  const noteSeen = database.prepare('UPDATE devices SET seen_at = ? WHERE auth_key = ?');
   const countDevices = database.prepare('SELECT count(*) AS n FROM devices');
   const useNonce = database.prepare(
     'INSERT INTO request_nonces (auth_key, nonce, expires_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
@@ -58,6 +73,7 @@ export const enrolmentStore = (database: Database): EnrolmentStore => {
       tenant: textColumn(row, 'tenant'),
       publicKey: bytesColumn(row, 'public_key'),
       party: textColumn(row, 'party'),
+      revoked: row['revoked_at'] !== null,
     };
   };
   return {
@@ -65,6 +81,7 @@ export const enrolmentStore = (database: Database): EnrolmentStore => {
     addCode: (codeHash, tenant, expiresAt) => {
       addCode.run(codeHash, tenant ?? null, expiresAt);
     },
+    listDevices: () => readDevices.all().map(toEnrolledDevice),
     countDevices: () => integerColumn(countDevices.get() ?? {}, 'n'),
     enrol: (codeHash, { device, authKey, publicKey, party }, newTenant, now) =>
       inTransaction(database, () => {
@@ -74,12 +91,22 @@ export const enrolmentStore = (database: Database): EnrolmentStore => {
         if (code['tenant'] === null) addTenant.run(tenant, now);
         addDevice.run(device, tenant, authKey, publicKey, party, now);
         spendCode.run(device, codeHash);
-        return { device, tenant, publicKey, party };
+        return { device, tenant, publicKey, party, revoked: false };
       }),
     useNonce: (authKey, nonce, expiresAt, now) =>
       inTransaction(database, () => {
         dropNonces.run(now);
+        noteSeen.run(now, authKey);
         return useNonce.run(authKey, nonce, expiresAt).changes === 1;
       }),
   };
 };
+
+const toEnrolledDevice = (row: Record<string, unknown>): EnrolledDevice => ({
+  device: textColumn(row, 'device'),
+  tenant: textColumn(row, 'tenant'),
+  party: textColumn(row, 'party'),
+  enrolledAt: integerColumn(row, 'created_at'),
+  seenAt: row['seen_at'] === null ? undefined : integerColumn(row, 'seen_at'),
+  revokedAt: row['revoked_at'] === null ? undefined : integerColumn(row, 'revoked_at'),
+});

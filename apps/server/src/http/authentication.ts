@@ -27,7 +27,8 @@ export type Clock = () => number;
 export interface Authenticator {
   /**
    * Authenticates a request of an enrolled device.
-   * @throws KeepsetError `transport/unsigned`, `transport/bad-signature`, `transport/expired` or `transport/replayed`
+   * @throws KeepsetError `transport/unsigned`, `transport/bad-signature`, `transport/expired` or `transport/replayed`;
+   * `policy/revoked`, which only the device itself gets to hear
    */
   device(request: FastifyRequest): Promise<Authenticated>;
   /** Checks that a request is signed by `publicKey`. Throws as {@link Authenticator.device}; returns the signature. */
@@ -74,7 +75,12 @@ export const authenticator = (store: EnrolmentStore, now: Clock): Authenticator 
       // The same words as for a wrong signature: who is enrolled here is nobody's business.
       if (device === undefined)
         throw new KeepsetError('transport/bad-signature', 'The signature does not verify.');
-      return { device, signature: await check(request, verifierOf(claim.keyId, device.publicKey)) };
+      const signature = await check(request, verifierOf(claim.keyId, device.publicKey));
+      if (device.revoked)
+        throw new KeepsetError('policy/revoked', 'The operator of the server has revoked this device.', {
+          hint: 'Enrol a clean device with a new invitation, and give it a share by repair or reshare.',
+        });
+      return { device, signature };
     },
     possession: async (request, publicKey) => {
       const { claim } = readSignature(receivedHeaders(headerTable(request)));

@@ -1,7 +1,13 @@
 import type { FastifyInstance } from 'fastify';
-import { KeepsetError, fromHex } from '@keepset/bytes';
+import { KeepsetError, fromHex, parseAs } from '@keepset/bytes';
 import type { Party1Handler } from '@keepset/ceremony';
-import { decodeResolveRequest, encodeKeyList, encodeSessionOutcome } from '@keepset/wire';
+import {
+  decodeResolveRequest,
+  encodeFrozenKey,
+  encodeKeyList,
+  encodeSessionOutcome,
+  keyIdText,
+} from '@keepset/wire';
 import { sendSigned } from '../http/app.ts';
 import { bodyOf, type Authenticator, type Clock } from '../http/authentication.ts';
 import { cborBody, refusals, signed } from '../http/openapi.ts';
@@ -80,6 +86,29 @@ export const registerPartyRoutes = (
       const asked = decodeResolveRequest(bodyOf(request));
       const outcome = await handler.resolve(device, sessionOf(request.params.session), asked);
       return sendSigned(reply, identity, now, signature, encodeSessionOutcome(outcome));
+    },
+  );
+
+  app.post<{ Params: { key: string } }>(
+    '/v1/keys/:key/freeze',
+    {
+      schema: {
+        ...signed,
+        summary: 'Stop a key of this tenant; only the operator lets it go on',
+        description: 'The body is that of resolve. A key that is frozen already stays as it is.',
+        params: { type: 'object', properties: { key: { type: 'string', pattern: '^[a-z2-7]{26}$' } } },
+        response: {
+          200: cborBody('{v, type: "frozen", keyId, epoch, evidence}'),
+          ...refusals,
+        },
+      },
+    },
+    async (request, reply) => {
+      const { device, signature } = await authenticator.device(request);
+      const asked = decodeResolveRequest(bodyOf(request));
+      const keyId = parseAs(keyIdText, request.params.key, 'key id', 'wire/malformed');
+      const frozen = await handler.freeze(device, keyId, asked);
+      return sendSigned(reply, identity, now, signature, encodeFrozenKey(frozen));
     },
   );
 

@@ -1,4 +1,4 @@
-import { encodeCbor } from '@keepset/bytes';
+import { KeepsetError, encodeCbor } from '@keepset/bytes';
 import { decodeKeyShare, encodeKeyShare, type ShareSealer } from '@keepset/ceremony';
 import { openEnvelope, sealEnvelope, type KekProvider } from './kek.ts';
 
@@ -16,6 +16,8 @@ export const shareSealer = (kek: KekProvider, party: string): ShareSealer => {
       }
     },
     open: async (tenant, { group, sealedShare }) => {
+      if (sealedShare === undefined)
+        throw new KeepsetError('bug/invariant', `There is no share of key ${group.keyId} here.`);
       const plaintext = await openEnvelope(kek, sealedShare, context(tenant, group.keyId, group.epoch));
       try {
         return decodeKeyShare(plaintext);

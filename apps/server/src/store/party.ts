@@ -2,6 +2,7 @@ import type { KeyChange, KeyRow, Party1Store, SessionRow, SessionWrite } from '@
 import { KeepsetError } from '@keepset/bytes';
 import { hashOfCode } from '../secrets/codes.ts';
 import { bytesColumn, inTransaction, integerColumn, textColumn, type Database } from './database.ts';
+import { freezeStore } from './freezing.ts';
 import type { LogStore } from './log.ts';
 
 /** How a session ends. */
@@ -28,19 +29,21 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
   const readLogSeq = database.prepare(
     'SELECT log_seq FROM sessions WHERE tenant = ? AND session = ? AND log_seq IS NOT NULL',
   );
-  const keyColumns = 'key_id, scheme, epoch, policy, public_key, state, sealed_share, created_at';
+  const keyColumns =
+    'key_id, scheme, epoch, policy, public_key, state, frozen_by, sealed_share, group_hash, created_at';
   const readKey = database.prepare(`SELECT ${keyColumns} FROM keys WHERE tenant = ? AND key_id = ?`);
   const readKeys = database.prepare(
     `SELECT ${keyColumns} FROM keys WHERE tenant = ? ORDER BY created_at, key_id`,
   );
   const writeKey = database.prepare(
-    `INSERT INTO keys (tenant, key_id, scheme, epoch, policy, public_key, state, sealed_share, created_at)
-     VALUES (?, ?, ?, ?, ?, ?, 'active', ?, ?)`,
+    `INSERT INTO keys (tenant, key_id, scheme, epoch, policy, public_key, state, sealed_share, group_hash, created_at)
+     VALUES (?, ?, ?, ?, ?, ?, 'active', ?, ?, ?)`,
   );
-
+  // A new epoch ends a freeze; what leaves the shares as they are does not.
   const replaceKey = database.prepare(
-    `UPDATE keys SET epoch = ?, policy = ?, sealed_share = ?
-     WHERE tenant = ? AND key_id = ? AND epoch = ? AND state = 'active'`,
+    `UPDATE keys SET epoch = :epoch, policy = :policy, sealed_share = :sealedShare, group_hash = :groupHash,
+       state = iif(:epoch > epoch, 'active', state), frozen_by = iif(:epoch > epoch, NULL, frozen_by)
+     WHERE tenant = :tenant AND key_id = :keyId AND epoch = :from AND (state = 'active' OR frozen_by = :thaws)`,
   );
   const spendApproval = database.prepare(
     `UPDATE approvals SET spent_at = ?
@@ -50,6 +53,9 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
     'INSERT INTO bans (tenant, key_id, epoch, party, banned_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
   );
   const readBans = database.prepare('SELECT party FROM bans WHERE tenant = ? AND key_id = ? AND epoch = ?');
+
+  const readRevoked = database.prepare('SELECT revoked_at FROM devices WHERE tenant = ? AND device = ?');
+  const freezing = freezeStore(database, log, now);
 
   const findSession = (tenant: string, session: Uint8Array): SessionRow | undefined => {
     const row = readSession.get(tenant, session);
@@ -73,15 +79,31 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
 
   const changeKey = (tenant: string, change: KeyChange): void => {
     if (change.kind === 'keep') return;
-    const { group, sealedShare } = change.key;
+    const { group, sealedShare = null, groupHash = null } = change.key;
     const { keyId, scheme, epoch, policy, publicKey } = group;
-    if (change.kind === 'create')
-      writeKey.run(tenant, keyId, scheme, epoch, policy, publicKey, sealedShare, now());
-    else if (replaceKey.run(epoch, policy, sealedShare, tenant, keyId, change.epoch).changes !== 1)
-      throw new KeepsetError('abort/wrong-epoch', `Epoch ${change.epoch} of the key is no longer current.`);
+    const known = findKey(tenant, keyId);
+    if (change.kind === 'create') {
+      if (known !== undefined)
+        throw new KeepsetError('store/conflict', `Key ${keyId} is known here already.`);
+      writeKey.run(tenant, keyId, scheme, epoch, policy, publicKey, sealedShare, groupHash, now());
+      return;
+    }
+    const { epoch: from, thaws = null } = change;
+    const row = { tenant, keyId, from, thaws, epoch, policy, sealedShare, groupHash };
+    if (replaceKey.run(row).changes === 1) return;
+    if (known?.group.epoch === from) throw new KeepsetError('policy/frozen', `Key ${keyId} was frozen.`);
+    throw new KeepsetError('abort/wrong-epoch', `Epoch ${from} of the key is no longer current.`);
   };
 
   return {
+    freeze: (by, keyId, head) => settled(() => freezing.freeze(by, keyId, head)),
+    revoked: (tenant, devices) =>
+      settled(() =>
+        devices.filter((device) => {
+          const row = readRevoked.get(tenant, device);
+          return row !== undefined && row['revoked_at'] !== null;
+        }),
+      ),
     findSession: (tenant, session) => settled(() => findSession(tenant, session)),
     findKey: (tenant, keyId) => settled(() => findKey(tenant, keyId)),
     listKeys: (tenant) => settled(() => readKeys.all(tenant).map(toKeyRow)),
@@ -128,8 +150,8 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
           if (row !== undefined) return { written: false, row };
           const key = findKey(caller.tenant, act.keyId);
           // Re-read inside the transaction: a freeze or refresh may have come in between.
-          if (key === undefined || key.state !== 'active')
-            throw new KeepsetError('policy/forbidden', `Key ${act.keyId} may not sign now.`);
+          if (key === undefined) throw new KeepsetError('input/unknown-key', `No key ${act.keyId} here.`);
+          if (key.state !== 'active') throw new KeepsetError('policy/frozen', `Key ${act.keyId} was frozen.`);
           if (key.group.epoch !== act.epoch)
             throw new KeepsetError(
               'abort/wrong-epoch',
@@ -176,6 +198,8 @@ const toKeyRow = (row: Record<string, unknown>): KeyRow => ({
     publicKey: bytesColumn(row, 'public_key'),
   },
   state: textColumn(row, 'state') as KeyRow['state'],
-  sealedShare: bytesColumn(row, 'sealed_share'),
+  ...(row['frozen_by'] === null ? {} : { frozenBy: integerColumn(row, 'frozen_by') }),
+  ...(row['sealed_share'] === null ? {} : { sealedShare: bytesColumn(row, 'sealed_share') }),
+  ...(row['group_hash'] === null ? {} : { groupHash: bytesColumn(row, 'group_hash') }),
   createdAt: integerColumn(row, 'created_at'),
 });

@@ -98,4 +98,31 @@ export const migrations: readonly string[] = [
 
   CREATE TABLE server_secrets (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
   `,
+  `
+  -- A key of which this server holds no share has none to seal, but a hash of its public data. frozen_by is a log entry.
+  CREATE TABLE keys_v2 (
+    tenant TEXT NOT NULL REFERENCES tenants (tenant),
+    key_id TEXT NOT NULL,
+    scheme TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    policy TEXT NOT NULL,
+    public_key BLOB NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('active', 'frozen')),
+    frozen_by INTEGER,
+    sealed_share BLOB,
+    group_hash BLOB,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant, key_id),
+    CHECK ((sealed_share IS NULL) <> (group_hash IS NULL))
+  ) STRICT;
+  INSERT INTO keys_v2 (tenant, key_id, scheme, epoch, policy, public_key, state, sealed_share, created_at)
+    SELECT tenant, key_id, scheme, epoch, policy, public_key, state, sealed_share, created_at FROM keys;
+  DROP TABLE keys;
+  ALTER TABLE keys_v2 RENAME TO keys;
+
+  ALTER TABLE devices ADD COLUMN seen_at INTEGER;
+  ALTER TABLE devices ADD COLUMN revoked_at INTEGER;
+  -- Approvals of the other kind let the server take on a key that it does not know.
+  ALTER TABLE approvals ADD COLUMN adopts INTEGER NOT NULL DEFAULT 0;
+  `,
 ];

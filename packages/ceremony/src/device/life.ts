@@ -23,15 +23,24 @@ export interface Approved {
   readonly helpers?: readonly string[];
 }
 
-/** New shares for all parties of a key; the old ones are worth nothing afterwards. All devices take part. */
+/**
+ * New shares for all parties of a key; the old ones are worth nothing afterwards. All devices take part.
+ * @param approved a frozen key needs the operator's code, and is active again afterwards.
+ */
 export const runRefresh = async (
   device: DeviceParty,
   keyId: string,
   prompts?: GroupPrompts,
+  { approval }: Pick<Approved, 'approval'> = {},
 ): Promise<GroupKey> => {
   const share = await device.vault.open(keyId);
   const { group } = share;
-  const start: RefreshStart = { kind: 'refresh', keyId, epoch: group.epoch };
+  const start: RefreshStart = {
+    kind: 'refresh',
+    keyId,
+    epoch: group.epoch,
+    ...(approval === undefined ? {} : { approval }),
+  };
   return refreshWith(device, share, await meet(device, start, group.parties, group, prompts));
 };
 

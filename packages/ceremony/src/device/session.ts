@@ -2,7 +2,7 @@
 import { KeepsetError } from '@keepset/bytes';
 import type { ProtocolMessage, Step } from '@keepset/threshold';
 import type { RelayedBlob, SessionStart, StepResponse } from '@keepset/wire';
-import type { LoggedAct } from '../act.ts';
+import type { SessionAct } from '../act.ts';
 import type { SessionChannel } from './channel.ts';
 import { banningCheats, refuseBanned, type SetupUse } from './bans.ts';
 import { acceptEvidence } from './evidence.ts';
@@ -30,7 +30,7 @@ export interface SessionPlan<R> {
   /** Called once with the result as it will be, before anything that could make it final is sent. */
   readonly onPending?: (pending: R) => Promise<void>;
   /** The log entry the server must prove. */
-  readonly act: (result: R) => Omit<LoggedAct, 'tenant' | 'device' | 'session'>;
+  readonly act: (result: R) => Omit<SessionAct, 'tenant' | 'device' | 'session'>;
   /** Called before each round. */
   readonly onRound?: (round: number) => void;
 }

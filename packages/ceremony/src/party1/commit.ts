@@ -1,10 +1,10 @@
 import type { LogEvidence } from '@keepset/wire';
-import type { LoggedAct } from '../act.ts';
+import type { SessionAct } from '../act.ts';
 import { answerAgain, type StepContext } from './handler.ts';
 import type { KeyChange, SessionWrite } from './ports.ts';
 
 /** What an act is about, apart from who asked for it and in which session. */
-export type ActSubject = Omit<LoggedAct, 'tenant' | 'device' | 'session'>;
+export type ActSubject = Omit<SessionAct, 'tenant' | 'device' | 'session'>;
 
 /** The durable side of a step that ends a session, or that spends it. */
 export const sessionWrite = (

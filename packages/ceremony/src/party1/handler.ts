@@ -9,6 +9,7 @@ import { KeepsetError, bytesEqual, toHex } from '@keepset/bytes';
 import { sha256 } from '@noble/hashes/sha2.js';
 import {
   decodeStepRequest,
+  type FrozenKey,
   type KeySummary,
   type ResolveRequest,
   type SessionOutcome,
@@ -31,6 +32,8 @@ export interface Party1Handler {
   /** Says what became of a session and makes it void unless it is committed. */
   resolve(caller: Caller, session: Uint8Array, request?: ResolveRequest): Promise<SessionOutcome>;
   keys(caller: Caller): Promise<readonly KeySummary[]>;
+  /** Stops a key: every device of its user may, and only the operator lets it go on. */
+  freeze(caller: Caller, keyId: string, request?: ResolveRequest): Promise<FrozenKey>;
 }
 
 /** One request on its way through Party 1. */
@@ -79,6 +82,10 @@ export const party1Handler = (party1: Party1): Party1Handler => {
         state,
         createdAt,
       })),
+    freeze: async (caller, keyId, { head } = {}) => ({
+      keyId,
+      ...(await party1.store.freeze(caller, keyId, head)),
+    }),
   };
 };
 

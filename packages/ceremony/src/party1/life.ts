@@ -6,16 +6,18 @@ import { planKeygen } from '../plan.ts';
 import { commitChange } from './commit.ts';
 import type { StepContext } from './handler.ts';
 import type { Commit, Opened } from './open.ts';
-import { openKey, requireApproval } from './rules.ts';
+import { admitKey, requireApproval } from './rules.ts';
 
 /** New shares for the same parties. */
 export const openRefresh = async (context: StepContext, start: RefreshStart): Promise<Opened<KeyShare>> => {
-  const share = await openKey(context, start);
+  const { share, thaws } = await openApproved(context, start);
   const { group } = share;
   return {
+    thaws,
     machine: protocolFor(group.scheme).startRefresh({ share, ...runOf(context) }),
     devices: devicesOf(context, group.parties),
-    conclude: (state) => (state.status === 'done' ? replaceShare('refresh', share, state.result) : undefined),
+    conclude: (state) =>
+      state.status === 'done' ? replaceShare('refresh', { old: share, thaws }, state.result) : undefined,
     abandon: () => share.secret.wipe(),
   };
 };
@@ -26,8 +28,7 @@ export const openReshare = async (context: StepContext, start: ReshareStart): Pr
   const next = planKeygen(start.policy, party1.party);
   if (next.policy !== start.policy)
     throw new KeepsetError('policy/unsupported', `Send the policy in canonical form: ${next.policy}.`);
-  const share = await openKey(context, start);
-  await approved(context, start, share);
+  const { share, thaws } = await openApproved(context, start);
   const { group } = share;
   const isDealer = start.dealers.includes(party1.party);
   const machine = protocolFor(group.scheme).startReshare({
@@ -39,11 +40,12 @@ export const openReshare = async (context: StepContext, start: ReshareStart): Pr
     ...runOf(context),
   });
   return {
+    thaws,
     machine,
     devices: devicesOf(context, [...new Set([...start.dealers, ...next.parties])]),
     conclude: (state) =>
       state.status === 'done' && state.result.share !== undefined
-        ? replaceShare('reshare', share, state.result.share)
+        ? replaceShare('reshare', { old: share, thaws }, state.result.share)
         : undefined,
     abandon: () => share.secret.wipe(),
   };
@@ -54,10 +56,10 @@ export const openRepair = async (context: StepContext, start: RepairStart): Prom
   const { party1 } = context;
   if (!start.helpers.includes(party1.party))
     throw new KeepsetError('policy/unsupported', `${party1.party} must be among the helpers.`);
-  const share = await openKey(context, start);
-  await approved(context, start, share);
+  const { share, thaws } = await openApproved(context, start);
   const { group } = share;
   return {
+    thaws,
     machine: protocolFor(group.scheme).startRepair({
       group,
       helpers: start.helpers,
@@ -67,23 +69,33 @@ export const openRepair = async (context: StepContext, start: RepairStart): Prom
       ...runOf(context),
     }),
     devices: devicesOf(context, [...start.helpers, start.target]),
-    conclude: (state) => (state.status === 'done' ? replaceShare('repair', share, state.result) : undefined),
+    conclude: (state) =>
+      state.status === 'done' ? replaceShare('repair', { old: share, thaws }, state.result) : undefined,
     abandon: () => share.secret.wipe(),
   };
 };
 
-/** Asked last, so that a request that cannot work spends no approval. */
-const approved = async (
+/** A share in a session that may change it, and the freeze which the session ends. */
+interface Changing {
+  readonly share: KeyShare;
+  readonly thaws: number | undefined;
+}
+
+/** Opens the share. Approval is asked for last, so that a request that cannot work spends none. */
+const openApproved = async (
   context: StepContext,
-  start: ReshareStart | RepairStart,
-  share: KeyShare,
-): Promise<void> => {
+  start: RefreshStart | ReshareStart | RepairStart,
+): Promise<Changing> => {
+  const { party1, caller } = context;
+  const row = await admitKey(context, start);
+  const share = await party1.sealer.open(caller.tenant, row);
   try {
-    await requireApproval(context, start);
+    if (start.kind !== 'refresh' || row.state === 'frozen') await requireApproval(context, start);
   } catch (error) {
     share.secret.wipe();
     throw error;
   }
+  return { share, thaws: row.frozenBy };
 };
 
 const runOf = ({
@@ -99,7 +111,11 @@ const devicesOf = ({ party1 }: StepContext, parties: readonly string[]): readonl
 
 /** In one transaction the new share takes the place of the old one, if the key is still at the old epoch. */
 const replaceShare =
-  (kind: 'refresh' | 'reshare' | 'repair', old: KeyShare, share: KeyShare): Commit =>
+  (
+    kind: 'refresh' | 'reshare' | 'repair',
+    { old, thaws }: { readonly old: KeyShare; readonly thaws: number | undefined },
+    share: KeyShare,
+  ): Commit =>
   async (context, answer) => {
     const { party1, caller } = context;
     const { keyId, epoch } = share.group;
@@ -107,7 +123,7 @@ const replaceShare =
     const bytes = await commitChange(
       context,
       { kind, keyId, epoch },
-      { kind: 'replace', epoch: old.group.epoch, key },
+      { kind: 'replace', epoch: old.group.epoch, key, thaws },
       answer,
     );
     share.secret.wipe();

@@ -24,6 +24,8 @@ export interface LiveMember {
 export interface LiveSession {
   /** The key it uses; none yet for a key generation. */
   readonly about: KeyReference | undefined;
+  /** Number of the log entry that froze the key, where the operator approved this session all the same. */
+  readonly thaws: number | undefined;
   /** Whether it uses the pairwise set-up of that key, which a ban closes. */
   readonly usesSetup: boolean;
   readonly members: ReadonlyMap<string, LiveMember>;

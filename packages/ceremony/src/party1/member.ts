@@ -3,7 +3,7 @@ import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import { encodeStepResponse, type LogEvidence, type RelayedBlob } from '@keepset/wire';
 import { about, type StepContext } from './handler.ts';
 import { relayedBytes, rouse, type LiveMember, type LiveSession, type LiveSessions } from './live.ts';
-import { refuseBanned } from './rules.ts';
+import { refuseBanned, refuseStopped } from './rules.ts';
 
 /** Blobs that may wait for one device. */
 const maxRelayed = 128;
@@ -29,6 +29,7 @@ export const takeLiveStep = async (
 ): Promise<Taken> => {
   const { caller, request, requestHash } = context;
   const member = memberOf(context, live);
+  await endIfStopped(context, sessions, live);
   if (request.step !== member.step) {
     if (request.step !== member.step + 1 || (request.start !== undefined && request.step !== 1))
       throw new KeepsetError(
@@ -65,6 +66,22 @@ export const takeLiveStep = async (
   member.answer ??= await answerTo(context, live, member);
   if (live.committed) endFor(context, sessions, live);
   return { answer: member.answer };
+};
+
+/** Ends a session that may not go on, for all who take part in it. */
+const endIfStopped = async (
+  context: StepContext,
+  sessions: LiveSessions,
+  live: LiveSession,
+): Promise<void> => {
+  const { party1, caller, request } = context;
+  try {
+    await refuseStopped(context, live);
+  } catch (error) {
+    sessions.drop(caller.tenant, request.session);
+    await party1.store.voidSession(caller.tenant, request.session);
+    throw error;
+  }
 };
 
 /** A failed consistency check is terminal for the pair: noted durably before anything is answered. */

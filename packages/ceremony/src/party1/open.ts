@@ -23,6 +23,8 @@ export interface Opened<R> {
   /** Every party but Party 1. */
   readonly devices: readonly string[];
   readonly machine: Step<R>;
+  /** See {@link LiveSession.thaws}. */
+  readonly thaws?: number | undefined;
   /** How to end the session if `state` is its end for Party 1; undefined while it must go on. */
   conclude(state: Step<R>): Commit | undefined;
   /** Wipes what the session holds. May be called more than once. */
@@ -64,6 +66,7 @@ const toLive = <R>(
   const { promise: woken, resolve: wake } = Promise.withResolvers<void>();
   return {
     about: 'keyId' in start ? { keyId: start.keyId, epoch: start.epoch } : undefined,
+    thaws: opening.thaws,
     usesSetup: start.kind === 'sign' || start.kind === 'presign',
     members: new Map(devices.map((party) => [party, newMember(party, machine)])),
     state: machine,

@@ -1,7 +1,7 @@
 /** What Party 1 needs from the world. The server implements these over its database and key-encryption key. */
 import type { GroupKey, KeyShare, Rng, Scheme } from '@keepset/threshold';
 import type { LogEvidence, LogHead } from '@keepset/wire';
-import type { LoggedAct } from '../act.ts';
+import type { SessionAct } from '../act.ts';
 
 /** Who asks. Established by the transport, never by the message. */
 export interface Caller {
@@ -34,18 +34,31 @@ export interface Answered {
 export interface KeyRow {
   readonly group: Pick<GroupKey, 'keyId' | 'scheme' | 'epoch' | 'policy' | 'publicKey'>;
   readonly state: 'active' | 'frozen';
-  readonly sealedShare: Uint8Array;
+  /** Number of the log entry by which it was frozen. */
+  readonly frozenBy?: number;
+  /** Party 1's own share, sealed; missing where it holds none and only witnesses what devices do with the key. */
+  readonly sealedShare?: Uint8Array;
+  /** Of a witnessed key: the hash of its public data, as all its devices have confirmed them. */
+  readonly groupHash?: Uint8Array;
   /** Unix seconds. */
   readonly createdAt: number;
 }
 
 /** A key to be kept. */
-export type KeyWrite = Omit<KeyRow, 'state' | 'createdAt'>;
+export type KeyWrite = Omit<KeyRow, 'state' | 'frozenBy' | 'createdAt'>;
 
-/** What a session does to a key. `replace` takes the key from `epoch` to what `key` says. */
+/**
+ * What a session does to a key. `replace` takes the key from `epoch` to what `key` says. A key that was frozen by log
+ * entry `thaws` may be changed too, and is active again once its epoch has advanced.
+ */
 export type KeyChange =
   | { readonly kind: 'create'; readonly key: KeyWrite }
-  | { readonly kind: 'replace'; readonly epoch: number; readonly key: KeyWrite }
+  | {
+      readonly kind: 'replace';
+      readonly epoch: number;
+      readonly key: KeyWrite;
+      readonly thaws?: number | undefined;
+    }
   | { readonly kind: 'keep' };
 
 /** What a durable step of a session writes besides its result. */
@@ -54,7 +67,7 @@ export interface SessionWrite {
   readonly session: Uint8Array;
   readonly step: number;
   readonly requestHash: Uint8Array;
-  readonly act: LoggedAct;
+  readonly act: SessionAct;
   readonly head?: LogHead;
 }
 
@@ -73,6 +86,18 @@ export interface Party1Store {
   findKey(tenant: string, keyId: string): Promise<KeyRow | undefined>;
   listKeys(tenant: string): Promise<readonly KeyRow[]>;
   /**
+   * In one transaction: freezes the key, voids the approvals that were given for it, and appends to the log. A key that
+   * is frozen already stays as it is, and the entry that froze it is proven.
+   * @throws KeepsetError `input/unknown-key`
+   */
+  freeze(
+    by: Pick<Caller, 'tenant' | 'device'>,
+    keyId: string,
+    head: LogHead | undefined,
+  ): Promise<{ readonly epoch: number; readonly evidence: LogEvidence }>;
+  /** Those of the devices that are revoked. */
+  revoked(tenant: string, devices: readonly string[]): Promise<readonly string[]>;
+  /**
    * Spends an approval its operator gave for this key, durably.
    * @returns false when there is none with this code, or it is spent or expired.
    */
@@ -84,7 +109,8 @@ export interface Party1Store {
   /**
    * In one transaction: ends the session as committed, changes the key, appends to the log, and keeps the answer
    * that `answer` makes of the log's evidence.
-   * @throws KeepsetError `abort/wrong-epoch` when the key to be changed is not at the epoch it must be at.
+   * @throws KeepsetError `abort/wrong-epoch` when the key to be changed is not at the epoch it must be at,
+   * `policy/frozen` when it was frozen meanwhile.
    */
   commit(
     write: SessionWrite,
@@ -110,7 +136,7 @@ export interface Party1Store {
 /** Seals shares at rest; the associated data is tenant, key, party and epoch. */
 export interface ShareSealer {
   seal(tenant: string, share: KeyShare): Promise<Uint8Array>;
-  /** @throws KeepsetError `store/damaged` */
+  /** @throws KeepsetError `store/damaged`, or `bug/invariant` for a key without a share here */
   open(tenant: string, row: KeyRow): Promise<KeyShare>;
 }
 

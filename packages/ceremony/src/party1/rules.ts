@@ -1,27 +1,29 @@
 import { KeepsetError } from '@keepset/bytes';
 import type { KeyShare } from '@keepset/threshold';
 import type { StepContext } from './handler.ts';
+import type { LiveSession } from './live.ts';
+import type { KeyRow } from './ports.ts';
 
 /** Which key a session is about, as its start names it. */
 export interface KeyReference {
   readonly keyId: string;
   readonly epoch: number;
+  /** The operator's one-time code, where the kind of session can have one. */
+  readonly approval?: string;
 }
 
 /**
- * Opens Party 1's share of the key a session is about, if its rules allow a session at all.
- * @throws KeepsetError `input/unknown-key`, `policy/forbidden` for a frozen key, `abort/wrong-epoch`
+ * The key a session is about, if Party 1's rules allow a session at all. A frozen key takes part only in what the
+ * operator approved, which {@link requireApproval} is to check.
+ * @throws KeepsetError `input/unknown-key`, `policy/frozen`, `abort/wrong-epoch`
  */
-export const openKey = async (
+export const admitKey = async (
   { party1, caller }: StepContext,
-  { keyId, epoch }: KeyReference,
-): Promise<KeyShare> => {
+  { keyId, epoch, approval }: KeyReference,
+): Promise<KeyRow> => {
   const row = await party1.store.findKey(caller.tenant, keyId);
   if (row === undefined) throw new KeepsetError('input/unknown-key', `No key ${keyId} here.`);
-  if (row.state === 'frozen')
-    throw new KeepsetError('policy/forbidden', `Key ${keyId} is frozen.`, {
-      hint: 'It signs again once it is unfrozen or recovered.',
-    });
+  if (row.state === 'frozen' && approval === undefined) throw frozenKey(keyId);
   if (epoch !== row.group.epoch)
     throw new KeepsetError(
       'abort/wrong-epoch',
@@ -30,7 +32,37 @@ export const openKey = async (
         hint: 'This share is of another epoch and cannot take part. Recover the device.',
       },
     );
-  return party1.sealer.open(caller.tenant, row);
+  return row;
+};
+
+/** Opens Party 1's share of a key that {@link admitKey} admits. Throws as that does. */
+export const openKey = async (context: StepContext, reference: KeyReference): Promise<KeyShare> => {
+  const row = await admitKey(context, reference);
+  return context.party1.sealer.open(context.caller.tenant, row);
+};
+
+/** The refusal of whatever uses a frozen key. */
+export const frozenKey = (keyId: string): KeepsetError =>
+  new KeepsetError('policy/frozen', `Key ${keyId} is frozen.`, {
+    hint: `The operator of the server opens it again (\`keepset unfreeze ${keyId}\`) or approves a refresh or reshare, which gives it new shares (\`keepset approve ${keyId}\`).`,
+  });
+
+/**
+ * Asked at every step: a freeze and a revocation end the sessions that were open already, too.
+ * @throws KeepsetError `policy/frozen`, or `policy/revoked` where a device that takes part was revoked
+ */
+export const refuseStopped = async ({ party1, caller }: StepContext, live: LiveSession): Promise<void> => {
+  const devices = [...live.members.values()].flatMap(({ device }) => (device === undefined ? [] : [device]));
+  const revoked = await party1.store.revoked(caller.tenant, [...devices, caller.device]);
+  if (revoked.length > 0)
+    throw new KeepsetError('policy/revoked', 'A device of this session was revoked by the operator.', {
+      hint: 'Start again without it.',
+    });
+  if (live.committed || live.about === undefined) return;
+  const { keyId } = live.about;
+  const row = await party1.store.findKey(caller.tenant, keyId);
+  const goesOn = live.thaws !== undefined && live.thaws === row?.frozenBy;
+  if (row?.state === 'frozen' && !goesOn) throw frozenKey(keyId);
 };
 
 /**

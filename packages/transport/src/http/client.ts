@@ -4,6 +4,7 @@ import { KeepsetError, toBase64Url, toHex } from '@keepset/bytes';
 import {
   decodeEnrolResponse,
   decodeError,
+  decodeFrozenKey,
   decodeInvitation,
   decodeKeyList,
   decodeSessionOutcome,
@@ -80,6 +81,8 @@ export const httpTransport = (options: HttpClientOptions): HttpTransport => {
         await call('POST', `/v1/sessions/${toHex(session)}/resolve`, encodeResolveRequest(request)),
       ),
     keys: async () => decodeKeyList(await call('GET', '/v1/keys', new Uint8Array(0))),
+    freeze: async (keyId, request = {}) =>
+      decodeFrozenKey(await call('POST', `/v1/keys/${keyId}/freeze`, encodeResolveRequest(request))),
     invite: async () => decodeInvitation(await call('POST', '/v1/invitations', new Uint8Array(0))).code,
     traffic: () => ({ ...traffic }),
   };

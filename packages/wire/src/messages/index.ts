@@ -33,6 +33,7 @@ export {
   type StepResponse,
 } from './session.ts';
 export { decodeError, encodeError } from './errors.ts';
+export { decodeFrozenKey, encodeFrozenKey, type FrozenKey } from './freeze.ts';
 export {
   decodeEnrolRequest,
   decodeEnrolResponse,

@@ -74,6 +74,8 @@ export interface RefreshStart {
   readonly kind: 'refresh';
   readonly keyId: string;
   readonly epoch: number;
+  /** One-time code of the server's operator; only a frozen key needs one. */
+  readonly approval?: string;
 }
 
 /** Opens a reshare: the same key under a new policy. */
@@ -141,7 +143,10 @@ const starts: Readonly<Record<SessionStart['kind'], Schema<SessionStart>>> = {
     quorum: partyList,
     path: childPath,
   }),
-  refresh: v.strictObject({ kind: v.literal('refresh'), keyId: keyIdText, epoch }),
+  refresh: v.pipe(
+    v.strictObject({ kind: v.literal('refresh'), keyId: keyIdText, epoch, approval }),
+    v.transform((value) => withoutUndefined(value) as RefreshStart),
+  ),
   reshare: v.pipe(
     v.strictObject({
       kind: v.literal('reshare'),

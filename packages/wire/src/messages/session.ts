@@ -85,7 +85,7 @@ export interface SessionOutcome {
   readonly evidence?: LogEvidence;
 }
 
-/** Asks what became of a session. */
+/** Asks what became of a session, or for a key to be frozen. */
 export interface ResolveRequest {
   /** The newest log head this device has verified. */
   readonly head?: LogHead;
@@ -96,7 +96,7 @@ const logHead: Schema<LogHead> = v.strictObject({
   size: integerBetween(0, Number.MAX_SAFE_INTEGER),
   root: bytesOfLength(32),
 });
-const logEvidence: Schema<LogEvidence> = v.strictObject({
+export const logEvidence: Schema<LogEvidence> = v.strictObject({
   record: bytesBetween(1, 65536),
   salt: bytesOfLength(32),
   index: integerBetween(0, Number.MAX_SAFE_INTEGER),

@@ -4,6 +4,7 @@ import {
   decodeEnrolRequest,
   decodeEnrolResponse,
   decodeError,
+  decodeFrozenKey,
   decodeInvitation,
   decodeKeyList,
   decodeResolveRequest,
@@ -13,6 +14,7 @@ import {
   encodeEnrolRequest,
   encodeEnrolResponse,
   encodeError,
+  encodeFrozenKey,
   encodeInvitation,
   encodeKeyList,
   encodeResolveRequest,
@@ -171,6 +173,7 @@ export const samples: readonly Sample[] = [
   ),
   step('step-presign', first({ kind: 'presign', keyId, epoch: 1, quorum: ['phone', 'server'], path: [] })),
   step('step-refresh', first({ kind: 'refresh', keyId, epoch: 2 })),
+  step('step-refresh-approved', first({ kind: 'refresh', keyId, epoch: 2, approval: 'a code' })),
   step(
     'step-reshare',
     first({
@@ -249,6 +252,7 @@ export const samples: readonly Sample[] = [
   sample('session-outcome-void', { session, state: 'void' }, encodeSessionOutcome, decodeSessionOutcome),
   sample('resolve', { head }, encodeResolveRequest, decodeResolveRequest),
   sample('resolve-headless', {}, encodeResolveRequest, decodeResolveRequest),
+  sample('frozen', { keyId, epoch: 2, evidence }, encodeFrozenKey, decodeFrozenKey),
   failure('error', new KeepsetError('store/unavailable', 'The store is away.')),
   failure(
     'error-abort',

@@ -1,0 +1,74 @@
+/** What the server's operator does on the server itself. The server may be running on the same data folder. */
+import { KeepsetError } from '@keepset/bytes';
+import { operatorName } from '@keepset/ceremony';
+import type { EnrolledDevice } from './enrolment/store.ts';
+import { inviteTo, layFoundation, unixSeconds, type Foundation } from './foundation.ts';
+import type { ServerOptions } from './options.ts';
+import { hashOfCode, newCode } from './secrets/codes.ts';
+import { freezeStore } from './store/freezing.ts';
+
+/** Makes an invitation for a new tenant. */
+export const createInvite = (options: ServerOptions & { readonly publicUrl: string }): Promise<string> =>
+  onData(options, (foundation) => inviteTo(options.publicUrl, foundation));
+
+const approvalLifetime = 60 * 60;
+
+/**
+ * Approves one reshare or repair of a key, within an hour, or one refresh of a frozen key.
+ * @throws KeepsetError `input/unknown-key`
+ */
+export const createApproval = (options: ServerOptions, keyId: string): Promise<string> =>
+  onData(options, (foundation) => {
+    tenantsOf(foundation, keyId);
+    const code = newCode();
+    foundation.database
+      .prepare('INSERT INTO approvals (code_hash, key_id, expires_at) VALUES (?, ?, ?)')
+      .run(hashOfCode(code), keyId, unixSeconds() + approvalLifetime);
+    return code;
+  });
+
+/**
+ * Stops a key. Approvals given for it before are void.
+ * @throws KeepsetError `input/unknown-key`
+ */
+export const freezeKey = (options: ServerOptions, keyId: string): Promise<void> =>
+  onData(options, (foundation) => {
+    const store = freezeStore(foundation.database, foundation.log, unixSeconds);
+    for (const tenant of tenantsOf(foundation, keyId))
+      store.freeze({ tenant, device: operatorName }, keyId, undefined);
+  });
+
+/** Lets a frozen key go on with the shares it has. @throws KeepsetError `input/unknown-key` */
+export const unfreezeKey = (options: ServerOptions, keyId: string): Promise<void> =>
+  onData(options, (foundation) => {
+    const store = freezeStore(foundation.database, foundation.log, unixSeconds);
+    for (const tenant of tenantsOf(foundation, keyId)) store.unfreeze(tenant, keyId);
+  });
+
+/** All devices that were ever enrolled. */
+export const listDevices = (options: ServerOptions): Promise<readonly EnrolledDevice[]> =>
+  onData(options, ({ enrolments }) => enrolments.listDevices());
+
+/**
+ * Refuses a device for ever, ends the sessions it takes part in, and voids its user's open invitations.
+ * @returns false if it was revoked before.
+ * @throws KeepsetError `input/invalid-argument` when there is no such device
+ */
+export const revokeDevice = (options: ServerOptions, device: string): Promise<boolean> =>
+  onData(options, ({ database, log }) => freezeStore(database, log, unixSeconds).revoke(device));
+
+const onData = async <T>(options: ServerOptions, work: (foundation: Foundation) => T): Promise<T> => {
+  const foundation = await layFoundation(options);
+  try {
+    return work(foundation);
+  } finally {
+    foundation.database.close();
+  }
+};
+
+/** Who has this key. @throws KeepsetError `input/unknown-key` */
+const tenantsOf = ({ database }: Foundation, keyId: string): readonly string[] => {
+  const rows = database.prepare('SELECT tenant FROM keys WHERE key_id = ?').all(keyId);
+  if (rows.length === 0) throw new KeepsetError('input/unknown-key', `This server has no key ${keyId}.`);
+  return rows.map(({ tenant }) => String(tenant));
+};
