@@ -42,7 +42,7 @@ import { loadLogSigner, serverSecrets } from '../../apps/server/src/secrets/iden
 import { fileKek } from '../../apps/server/src/secrets/kek.ts';
 import { shareSealer } from '../../apps/server/src/secrets/shares.ts';
 import { openDatabase, type Database } from '../../apps/server/src/store/database.ts';
-import { logStore } from '../../apps/server/src/store/log.ts';
+import { logStore, type LogStore } from '../../apps/server/src/store/log.ts';
 import { partyStore } from '../../apps/server/src/store/party.ts';
 import { temporaryFolder } from './folders.ts';
 
@@ -169,6 +169,7 @@ export interface Stores {
   readonly database: Database;
   readonly store: Party1Store;
   readonly sealer: ShareSealer;
+  readonly log: LogStore;
   /** Verifier key of its log. */
   readonly logKey: string;
 }
@@ -178,9 +179,11 @@ export const openStores = async (folder: string): Promise<Stores> => {
   const database = openDatabase(join(folder, 'data', 'keepset.db'));
   const kek = fileKek(join(folder, 'kek'), { create: true });
   const logSigner = await loadLogSigner(serverSecrets(database, kek), 'keepset.log/test');
+  const log = logStore(database, logSigner);
   return {
     database,
-    store: partyStore(database, logStore(database, logSigner), now),
+    log,
+    store: partyStore(database, log, now),
     sealer: shareSealer(kek, 'server'),
     logKey: printVerifierKey(logSigner.key),
   };
@@ -191,6 +194,7 @@ export interface OpenServer {
   readonly handler: Party1Handler;
   readonly life: Life;
   readonly database: Database;
+  readonly log: LogStore;
   /** Requests it is working on. */
   readonly running: Set<Promise<unknown>>;
 }
@@ -201,7 +205,7 @@ export const openServer = async (world: World, end = Infinity): Promise<OpenServ
   const life = newLife(end, () => {
     world.server = imageOf(folder);
   });
-  const { database, store, sealer } = await openStores(folder);
+  const { database, store, sealer, log } = await openStores(folder);
   const handler = party1Handler({
     party: 'server',
     schemes: supportedSchemes,
@@ -210,7 +214,7 @@ export const openServer = async (world: World, end = Infinity): Promise<OpenServ
     now: () => performance.now(),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms).unref()),
   });
-  return { handler, life, database, running: new Set() };
+  return { handler, life, database, log, running: new Set() };
 };
 
 /** Database, log and all as they lie now. */
@@ -228,7 +232,7 @@ export interface Wire {
 
 /** The way from device to server: encodes and decodes as HTTP does, and breaks when the server dies. */
 export const wireTo = (
-  { handler, life, running }: OpenServer,
+  { handler, life, running, log }: OpenServer,
   caller: Caller,
   { released }: Wire = { released: [] },
 ): PartyTransport => {
@@ -257,6 +261,7 @@ export const wireTo = (
         return decodeSessionOutcome(encodeSessionOutcome(outcome));
       }),
     keys: () => orBroken(() => handler.keys(caller)),
+    checkpoint: () => Promise.resolve(log.checkpoint()),
     freeze: (keyId, request) => orBroken(() => handler.freeze(caller, keyId, request)),
     invite: () => Promise.reject(new Error('nobody is invited here')),
   };

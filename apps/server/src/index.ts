@@ -4,6 +4,7 @@ export {
   createInvite,
   freezeKey,
   listDevices,
+  readLogHead,
   revokeDevice,
   unfreezeKey,
 } from './operator.ts';

@@ -1,6 +1,8 @@
 /** What the server's operator does on the server itself. The server may be running on the same data folder. */
-import { KeepsetError } from '@keepset/bytes';
+import { KeepsetError, parseAs } from '@keepset/bytes';
 import { operatorName } from '@keepset/ceremony';
+import { rootAt } from '@keepset/log';
+import { keyIdText, type LogHead } from '@keepset/wire';
 import type { EnrolledDevice } from './enrolment/store.ts';
 import { inviteTo, layFoundation, unixSeconds, type Foundation } from './foundation.ts';
 import type { ServerOptions } from './options.ts';
@@ -15,16 +17,30 @@ const approvalLifetime = 60 * 60;
 
 /**
  * Approves one reshare or repair of a key, within an hour, or one refresh of a frozen key.
- * @throws KeepsetError `input/unknown-key`
+ * @param what `adopt` approves instead that devices bring a key to this server which it does not know, or only at an
+ * earlier epoch.
+ * @throws KeepsetError `input/unknown-key`, or `input/invalid-argument` for what is no key id
  */
-export const createApproval = (options: ServerOptions, keyId: string): Promise<string> =>
+export const createApproval = (
+  options: ServerOptions,
+  keyId: string,
+  what: 'change' | 'adopt' = 'change',
+): Promise<string> =>
   onData(options, (foundation) => {
-    tenantsOf(foundation, keyId);
+    parseAs(keyIdText, keyId, 'key id', 'input/invalid-argument');
+    if (what === 'change') tenantsOf(foundation, keyId);
     const code = newCode();
     foundation.database
-      .prepare('INSERT INTO approvals (code_hash, key_id, expires_at) VALUES (?, ?, ?)')
-      .run(hashOfCode(code), keyId, unixSeconds() + approvalLifetime);
+      .prepare('INSERT INTO approvals (code_hash, key_id, adopts, expires_at) VALUES (?, ?, ?, ?)')
+      .run(hashOfCode(code), keyId, what === 'adopt' ? 1 : 0, unixSeconds() + approvalLifetime);
     return code;
+  });
+
+/** The log's present head, for a device whose owner is to accept a restored log. */
+export const readLogHead = (options: ServerOptions): Promise<LogHead> =>
+  onData(options, ({ log }) => {
+    const size = log.size();
+    return { size, root: rootAt(log.hashes, size) };
   });
 
 /**

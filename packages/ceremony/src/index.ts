@@ -25,6 +25,14 @@ export {
 export { shareFileVault, type VaultOptions } from './device/vault.ts';
 export { joinLife, runRefresh, runRepair, runReshare, type Approved } from './device/life.ts';
 export { runFreeze } from './device/freeze.ts';
+export {
+  acceptRestoredLog,
+  judgeServer,
+  requireQuorumWithout,
+  type RestoredLog,
+  type ServerStanding,
+} from './device/standing.ts';
+export { printLogHead } from './head.ts';
 export { runPresign } from './device/presign.ts';
 export { settleOpenSessions, type SettledSession } from './device/settle.ts';
 export type {

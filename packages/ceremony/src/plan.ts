@@ -7,10 +7,12 @@ export interface KeygenPlan {
   readonly policy: string;
   readonly parties: readonly string[];
   readonly threshold: number;
+  /** True where the server is no party: it holds no share, and witnesses what the devices do. */
+  readonly isWitnessed: boolean;
 }
 
 /**
- * Reads a policy and plans the key generation between `server` and devices.
+ * Reads a policy and plans the key generation between devices, and `server` if the policy names it.
  * @throws KeepsetError `policy/syntax`, or `policy/unsupported` with what is not possible yet.
  */
 export const planKeygen = (policyText: string, server: string): KeygenPlan => {
@@ -22,13 +24,5 @@ export const planKeygen = (policyText: string, server: string): KeygenPlan => {
       hint: 'Use one threshold of at least 2 over plain parties, such as and(server,phone) or thresh(2,server,phone).',
     });
   const { parties, threshold } = flat;
-  if (!parties.includes(server))
-    throw new KeepsetError(
-      'policy/unsupported',
-      `The policy ${text} does not name ${server}, the server's own party.`,
-      {
-        hint: `Name ${server} in the policy: keys without the server cannot be made over it.`,
-      },
-    );
-  return { policy: text, parties, threshold };
+  return { policy: text, parties, threshold, isWitnessed: !parties.includes(server) };
 };

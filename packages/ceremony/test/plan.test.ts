@@ -46,14 +46,13 @@ describe('a plan', () => {
     ['and(server,or(phone,laptop))', 'policy/unsupported'],
     ['or(and(server,phone),and(server,laptop))', 'policy/syntax'],
     ['or(and(server,phone),laptop)', 'policy/unsupported'],
-    ['and(phone,laptop)', 'policy/unsupported'],
   ])('of %s is refused: %s', (policy, code) => {
     expect(codeOf(policy)).toBe(code);
   });
 
-  it('must name this very server', () => {
-    expect(codeOf('and(server,phone)', 'vault')).toBe('policy/unsupported');
-    expect(codeOf('and(vault,phone)', 'vault')).toBe('planned');
+  it('gives a server that the policy does not name no share: it witnesses', () => {
+    expect(planKeygen('and(server,phone)', 'vault').isWitnessed).toBe(true);
+    expect(planKeygen('and(vault,phone)', 'vault').isWitnessed).toBe(false);
   });
 
   it('property: any text is planned or refused in terms of policies', () => {

@@ -24,6 +24,8 @@ export interface PartyTransport {
   keys(): Promise<readonly KeySummary[]>;
   /** Stops a key, until the operator of the server opens it again. */
   freeze(keyId: string, request?: ResolveRequest): Promise<FrozenKey>;
+  /** The newest signed checkpoint of its log, as anyone may read it. The caller verifies the signature. */
+  checkpoint(): Promise<string>;
   /** Makes a one-time code with which another device of the same user can enrol. */
   invite(): Promise<string>;
 }

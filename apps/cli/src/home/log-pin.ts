@@ -8,7 +8,7 @@ import {
   integerBetween,
   type Schema,
 } from '@keepset/bytes';
-import type { LogPin } from '@keepset/ceremony';
+import { printLogHead, type LogPin } from '@keepset/ceremony';
 import type { LogHead } from '@keepset/wire';
 import { readIfThere, writeDurably } from './files.ts';
 
@@ -39,6 +39,12 @@ export const fileLogPin = (path: string): LogPin => {
           'The server showed another log to another process of this device.',
         );
       if (known === undefined || known.size < head.size) await writeDurably(path, encodeCbor({ ...head }));
+    },
+    replace: async (head) => {
+      const known = await load();
+      if (known !== undefined)
+        await writeDurably(`${path}.before-${printLogHead(head)}`, encodeCbor({ ...known }));
+      await writeDurably(path, encodeCbor({ ...head }));
     },
   };
 };

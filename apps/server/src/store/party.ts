@@ -47,7 +47,7 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
   );
   const spendApproval = database.prepare(
     `UPDATE approvals SET spent_at = ?
-     WHERE code_hash = ? AND key_id = ? AND spent_at IS NULL AND expires_at > ?`,
+     WHERE code_hash = ? AND key_id = ? AND adopts = ? AND spent_at IS NULL AND expires_at > ?`,
   );
   const writeBan = database.prepare(
     'INSERT INTO bans (tenant, key_id, epoch, party, banned_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
@@ -127,13 +127,13 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
           return { written: true, value };
         }),
       ),
-    spendApproval: (tenant, keyId, code) =>
+    spendApproval: (tenant, keyId, code, what) =>
       settled(() =>
         inTransaction(
           database,
           () =>
-            findKey(tenant, keyId) !== undefined &&
-            spendApproval.run(now(), hashOfCode(code), keyId, now()).changes === 1,
+            (what === 'adopt' || findKey(tenant, keyId) !== undefined) &&
+            spendApproval.run(now(), hashOfCode(code), keyId, what === 'adopt' ? 1 : 0, now()).changes === 1,
         ),
       ),
     ban: (tenant, keyId, epoch, party) =>

@@ -11,6 +11,7 @@ import { protocolFor, systemRng, type GroupKey, type KeyShare, type Scheme } fro
 import type { KeygenStart } from '@keepset/wire';
 import { planKeygen } from '../plan.ts';
 import { openSessionChannel } from './channel.ts';
+import { confirming } from './confirm.ts';
 import { gatherGroup, type Group, type GroupAnnouncement } from './group.ts';
 import type { DeviceParty, OpenSession } from './ports.ts';
 import { runSession, type SessionPlan } from './session.ts';
@@ -30,8 +31,8 @@ export interface GroupPrompts {
 }
 
 /**
- * Makes a key together with the server, and with the other devices that the policy names, and returns its public
- * half once all sides hold it.
+ * Makes a key together with the parties that the policy names, and returns its public half once all sides hold it. A
+ * server that the policy does not name gets no share: it passes on, and commits once all devices hold the key.
  *
  * @param prompts needed where the policy names other devices.
  * @throws KeepsetError. If the connection broke after the confirmation was sent, the outcome is open:
@@ -83,13 +84,18 @@ const makeKey = async (
   session: Pick<SessionPlan<KeyShare>, 'channel' | 'start' | 'peers' | 'early'>,
 ): Promise<GroupKey> => {
   const id = session.channel.session;
-  const machine = protocolFor(scheme).startKeygen({
-    ...planKeygen(policy, device.serverParty),
-    scheme,
-    session: id,
-    me: device.party,
-    ...(device.rng === undefined ? {} : { rng: device.rng }),
-  });
+  const plan = planKeygen(policy, device.serverParty);
+  const machine = confirming<KeyShare>(
+    device,
+    { session: id, participants: plan.parties, groupOf: ({ group }) => group },
+    protocolFor(scheme).startKeygen({
+      ...plan,
+      scheme,
+      session: id,
+      me: device.party,
+      ...(device.rng === undefined ? {} : { rng: device.rng }),
+    }),
+  );
   const of = roundTexts.length + 1;
   const share = await runSession(device, {
     ...session,

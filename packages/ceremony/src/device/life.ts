@@ -3,12 +3,21 @@
  * before it is confirmed, and takes the place of the old one once the server has committed.
  */
 import { KeepsetError } from '@keepset/bytes';
-import { protocolFor, systemRng, type GroupKey, type KeyShare, type Rng } from '@keepset/threshold';
+import {
+  protocolFor,
+  systemRng,
+  type GroupKey,
+  type KeyShare,
+  type Reshared,
+  type Rng,
+} from '@keepset/threshold';
 import type { RefreshStart, RepairStart, ReshareStart, SessionStart } from '@keepset/wire';
 import { planKeygen } from '../plan.ts';
 import { openSessionChannel } from './channel.ts';
+import { confirming } from './confirm.ts';
 import { gatherGroup, type Group } from './group.ts';
 import { holdPending, keepShare, type GroupPrompts } from './keygen.ts';
+import { requireQuorumWithout } from './standing.ts';
 import type { DeviceParty } from './ports.ts';
 import { runSession, type SessionPlan } from './session.ts';
 
@@ -21,6 +30,11 @@ export interface Approved {
   readonly approval?: string;
   /** Other devices that hold a share and help. */
   readonly helpers?: readonly string[];
+  /**
+   * Only for a reshare: the server is not the one that the policy names, or was restored from a backup of an earlier
+   * epoch. Devices deal without it, and the operator approves with `keepset approve KEY --adopt`.
+   */
+  readonly adopt?: boolean;
 }
 
 /**
@@ -44,19 +58,24 @@ export const runRefresh = async (
   return refreshWith(device, share, await meet(device, start, group.parties, group, prompts));
 };
 
-/** The same key under a new policy, dealt by the server and this device. Every device of the new policy takes part. */
+/**
+ * The same key under a new policy, dealt by the server, if it has a share, this device and the `helpers`. Every device of
+ * the new policy takes part. With `adopt` the server deals nothing, and gets a share if the new policy names it: so a key
+ * moves to another server. The old server's share is worth nothing afterwards.
+ */
 export const runReshare = async (
   device: DeviceParty,
   keyId: string,
   policyText: string,
   prompts?: GroupPrompts,
-  { approval, helpers: coDealers = [] }: Approved = {},
+  { approval, helpers: coDealers = [], adopt = false }: Approved = {},
 ): Promise<GroupKey> => {
   const share = await device.vault.open(keyId);
   const { group } = share;
   const next = planKeygen(policyText, device.serverParty);
-  const present = [device.party, device.serverParty, ...coDealers];
+  const present = [device.party, ...(adopt ? [] : [device.serverParty]), ...coDealers];
   const dealers = group.parties.filter((party) => present.includes(party));
+  if (adopt) requireQuorumWithout(device.serverParty, group);
   if (dealers.length < group.threshold)
     throw new KeepsetError(
       'policy/unsatisfied',
@@ -72,12 +91,13 @@ export const runReshare = async (
     dealers,
     policy: next.policy,
     ...(approval === undefined ? {} : { approval }),
+    ...(next.isWitnessed || dealers.includes(device.serverParty) ? {} : { key: group }),
   };
   const everyone = [...new Set([...dealers, ...next.parties])];
   return reshareWith(device, { group, share }, start, await meet(device, start, everyone, group, prompts));
 };
 
-/** Gives a party that lost its share the same share again; this device and the server help. */
+/** Gives a party that lost its share the same share again; this device helps, and the server if it has a share. */
 export const runRepair = async (
   device: DeviceParty,
   keyId: string,
@@ -121,14 +141,16 @@ export const joinLife = async (device: DeviceParty, joined: Group): Promise<Grou
       throw new KeepsetError('input/unknown-key', `This device holds no share of ${start.keyId}.`);
     return refreshWith(device, share, joined);
   }
-  // Whoever holds a share believes that; whoever holds none believes the device that invited it.
-  const group = share?.group ?? key;
+  // Whoever holds a share believes that; whoever holds none believes the device that invited it. One of an earlier epoch
+  // is as good as none: the same key id stands for the same public key.
+  const current = share !== undefined && share.group.epoch < start.epoch ? undefined : share;
+  const group = current?.group ?? key;
   if (group === undefined || group.keyId !== start.keyId || group.epoch !== start.epoch)
     throw new KeepsetError(
       'abort/wrong-epoch',
       'The session is about another key or epoch than this device knows.',
     );
-  const about = { group, ...(share === undefined ? {} : { share }) };
+  const about = { group, ...(current === undefined ? {} : { share: current }) };
   return start.kind === 'reshare'
     ? reshareWith(device, about, start, joined)
     : repairWith(device, about, start, joined);
@@ -169,8 +191,12 @@ const progressOf =
     device.onProgress?.({ step: round, of, text: `${what}, round ${round}` });
 
 const refreshWith = async (device: DeviceParty, share: KeyShare, meeting: Meeting): Promise<GroupKey> => {
-  const machine = protocolFor(share.group.scheme).startRefresh({ share, ...runOf(device, meeting) });
   const { session } = meeting.channel;
+  const machine = confirming<KeyShare>(
+    device,
+    { session, participants: share.group.parties, groupOf: ({ group }) => group },
+    protocolFor(share.group.scheme).startRefresh({ share, ...runOf(device, meeting) }),
+  );
   const fresh = await runSession<KeyShare>(device, {
     ...meeting,
     machine,
@@ -195,15 +221,20 @@ const reshareWith = async (
   meeting: Meeting,
 ): Promise<GroupKey> => {
   const isDealer = dealers.includes(device.party);
-  const machine = protocolFor(group.scheme).startReshare({
-    group,
-    dealers,
-    next: planKeygen(policy, device.serverParty),
-    me: device.party,
-    ...(isDealer && share !== undefined ? { share } : {}),
-    ...runOf(device, meeting),
-  });
   const { session } = meeting.channel;
+  const next = planKeygen(policy, device.serverParty);
+  const machine = confirming<Reshared>(
+    device,
+    { session, participants: [...dealers, ...next.parties], groupOf: (result) => result.group },
+    protocolFor(group.scheme).startReshare({
+      group,
+      dealers,
+      next,
+      me: device.party,
+      ...(isDealer && share !== undefined ? { share } : {}),
+      ...runOf(device, meeting),
+    }),
+  );
   const outcome = await runSession(device, {
     ...meeting,
     machine,
@@ -226,15 +257,19 @@ const repairWith = async (
   meeting: Meeting,
 ): Promise<GroupKey> => {
   const isTarget = target === device.party;
-  const machine = protocolFor(group.scheme).startRepair({
-    group,
-    helpers,
-    target,
-    me: device.party,
-    ...(isTarget || share === undefined ? {} : { share }),
-    ...runOf(device, meeting),
-  });
   const { session } = meeting.channel;
+  const machine = confirming<KeyShare>(
+    device,
+    { session, participants: [...helpers, target], groupOf: (result) => result.group },
+    protocolFor(group.scheme).startRepair({
+      group,
+      helpers,
+      target,
+      me: device.party,
+      ...(isTarget || share === undefined ? {} : { share }),
+      ...runOf(device, meeting),
+    }),
+  );
   const repaired = await runSession<KeyShare>(device, {
     ...meeting,
     machine,

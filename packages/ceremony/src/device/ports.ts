@@ -72,6 +72,11 @@ export interface LogPin {
   load(): Promise<LogHead | undefined>;
   /** Durable before it returns. Keeps the larger head when another process has saved one meanwhile. */
   save(head: LogHead): Promise<void>;
+  /**
+   * Pins a head whatever is pinned now, and keeps a record of that. Only for a log that its owner has confirmed: see
+   * `acceptRestoredLog`. Durable before it returns.
+   */
+  replace(head: LogHead): Promise<void>;
 }
 
 /** What a ceremony is doing, for a progress display. */

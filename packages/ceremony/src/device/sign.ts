@@ -41,7 +41,7 @@ export interface CoSigners {
   readonly prompts: GroupPrompts;
 }
 
-/** Signs with the server. @throws KeepsetError */
+/** Signs with the server alone. @throws KeepsetError */
 export const runSign = async (device: DeviceParty, order: SignOrder): Promise<SignOutcome> => {
   const share = await device.vault.open(order.keyId);
   try {
@@ -63,7 +63,8 @@ export const signWith = async (
   coSigners?: CoSigners,
 ): Promise<SignOutcome> => {
   const { group } = share;
-  const present = [device.party, device.serverParty, ...(coSigners?.parties ?? [])];
+  const isWitnessed = !group.parties.includes(device.serverParty);
+  const present = [device.party, ...(isWitnessed ? [] : [device.serverParty]), ...(coSigners?.parties ?? [])];
   const quorum = group.parties.filter((party) => present.includes(party));
   for (const party of present)
     if (!group.parties.includes(party))

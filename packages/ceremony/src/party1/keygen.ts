@@ -1,18 +1,31 @@
 import { KeepsetError } from '@keepset/bytes';
-import { protocolFor, type KeyShare } from '@keepset/threshold';
+import { protocolFor, type KeyShare, type Step } from '@keepset/threshold';
 import type { KeygenStart } from '@keepset/wire';
 import { planKeygen } from '../plan.ts';
 import { commitChange } from './commit.ts';
 import type { StepContext } from './handler.ts';
+import type { Confirmation } from '../witness.ts';
 import type { Commit, Opened } from './open.ts';
+import { openWitnessed } from './witness.ts';
 
 /** Opens a key generation. Party 1 plans from the policy itself, not from what the device says follows from it. */
-export const openKeygen = ({ party1, request }: StepContext, start: KeygenStart): Opened<KeyShare> => {
+export const openKeygen = (
+  context: StepContext,
+  start: KeygenStart,
+): Opened<KeyShare> | Opened<Confirmation> => {
+  const { party1, request } = context;
   const plan = planKeygen(start.policy, party1.party);
   if (plan.policy !== start.policy)
     throw new KeepsetError('policy/unsupported', `Send the policy in canonical form: ${plan.policy}.`);
   if (!party1.schemes.includes(start.scheme))
     throw new KeepsetError('input/unsupported', `This server makes no ${start.scheme} keys.`);
+  if (plan.isWitnessed)
+    return openWitnessed(context, {
+      kind: 'keygen',
+      devices: plan.parties,
+      expected: { scheme: start.scheme, policy: plan.policy, epoch: 0 },
+      change: (key) => ({ kind: 'create', key }),
+    });
   const machine = protocolFor(start.scheme).startKeygen({
     ...plan,
     scheme: start.scheme,
@@ -23,7 +36,7 @@ export const openKeygen = ({ party1, request }: StepContext, start: KeygenStart)
   return {
     machine,
     devices: plan.parties.filter((party) => party !== party1.party),
-    conclude: (state) => (state.status === 'done' ? commitKeygen(state.result) : undefined),
+    conclude: (state: Step<KeyShare>) => (state.status === 'done' ? commitKeygen(state.result) : undefined),
     abandon: () => undefined,
   };
 };

@@ -118,6 +118,8 @@ export const memberOf = ({ caller, request }: StepContext, live: LiveSession): L
 /** A member that brought nothing asks for news: worth waiting for, where others may still bring some. */
 const isWaiting = ({ request }: StepContext, live: LiveSession, member: LiveMember): boolean =>
   live.members.size > 1 &&
+  // Whoever opened the session has to tell the others first.
+  request.start === undefined &&
   request.messages.length === 0 &&
   request.relay === undefined &&
   member.messages.length === 0 &&

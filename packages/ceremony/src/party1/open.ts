@@ -3,9 +3,10 @@ import type { Step } from '@keepset/threshold';
 import type { LogEvidence, SessionStart } from '@keepset/wire';
 import type { StepContext } from './handler.ts';
 import { openKeygen } from './keygen.ts';
-import { openRefresh, openRepair, openReshare } from './life.ts';
+import { openRefresh, openRepair } from './life.ts';
 import type { LiveMember, LiveSession } from './live.ts';
 import { openPresign } from './presign.ts';
+import { openReshare } from './reshare.ts';
 import { openSign } from './sign.ts';
 
 /**
@@ -57,9 +58,9 @@ export const openSession = async (
   }
 };
 
-const toLive = <R>(
+const toLive = (
   start: SessionStart,
-  opening: Opening<R>,
+  opening: Opening<unknown>,
 ): LiveSession | { readonly answer: Uint8Array } => {
   if ('answer' in opening) return opening;
   const { machine, devices } = opening;
@@ -71,7 +72,7 @@ const toLive = <R>(
     members: new Map(devices.map((party) => [party, newMember(party, machine)])),
     state: machine,
     // A session's states are all of its own kind: what `state` holds is what `conclude` takes.
-    conclude: (state) => opening.conclude(state as Step<R>),
+    conclude: (state) => opening.conclude(state),
     abandon: () => opening.abandon(),
     committed: false,
     wake,

@@ -98,10 +98,11 @@ export interface Party1Store {
   /** Those of the devices that are revoked. */
   revoked(tenant: string, devices: readonly string[]): Promise<readonly string[]>;
   /**
-   * Spends an approval its operator gave for this key, durably.
+   * Spends an approval its operator gave for this key, durably: to `change` a key of this tenant, or to `adopt` one that
+   * this server does not know, or not as far as its devices do.
    * @returns false when there is none with this code, or it is spent or expired.
    */
-  spendApproval(tenant: string, keyId: string, code: string): Promise<boolean>;
+  spendApproval(tenant: string, keyId: string, code: string, what: 'change' | 'adopt'): Promise<boolean>;
   /** Notes durably that a party cheated in a session about this key at this epoch. */
   ban(tenant: string, keyId: string, epoch: number, party: string): Promise<void>;
   /** Parties banned at this epoch of the key. */

@@ -38,6 +38,10 @@ export const admitKey = async (
 /** Opens Party 1's share of a key that {@link admitKey} admits. Throws as that does. */
 export const openKey = async (context: StepContext, reference: KeyReference): Promise<KeyShare> => {
   const row = await admitKey(context, reference);
+  if (row.sealedShare === undefined)
+    throw new KeepsetError('policy/unsupported', `This server holds no share of key ${reference.keyId}.`, {
+      hint: 'Its devices use it together: name the others with --with.',
+    });
   return context.party1.sealer.open(context.caller.tenant, row);
 };
 
@@ -72,13 +76,14 @@ export const refuseStopped = async ({ party1, caller }: StepContext, live: LiveS
  */
 export const requireApproval = async (
   { party1, caller }: StepContext,
-  { keyId, approval }: { readonly keyId: string; readonly approval?: string },
+  { keyId, approval }: Pick<KeyReference, 'keyId' | 'approval'>,
+  what: 'change' | 'adopt' = 'change',
 ): Promise<void> => {
   const isApproved =
-    approval !== undefined && (await party1.store.spendApproval(caller.tenant, keyId, approval));
+    approval !== undefined && (await party1.store.spendApproval(caller.tenant, keyId, approval, what));
   if (!isApproved)
     throw new KeepsetError('policy/forbidden', 'The operator of the server must approve this.', {
-      hint: `On the server run \`keepset approve ${keyId}\`, then give the code here with --approval CODE.`,
+      hint: `On the server run \`keepset approve ${keyId}${what === 'adopt' ? ' --adopt' : ''}\`, then give the code here with --approval CODE.`,
     });
 };
 

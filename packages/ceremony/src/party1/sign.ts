@@ -5,7 +5,9 @@ import type { SignStart } from '@keepset/wire';
 import { sessionWrite, type ActSubject } from './commit.ts';
 import { answerAgain, type StepContext } from './handler.ts';
 import type { Commit, Opening } from './open.ts';
-import { openKey, refuseBanned } from './rules.ts';
+import { planKeygen } from '../plan.ts';
+import { admitKey, openKey, refuseBanned } from './rules.ts';
+import { onlooker } from './witness.ts';
 
 /**
  * Opens a signature. The order is what protects the key: check everything that can be checked without a nonce,
@@ -14,8 +16,7 @@ import { openKey, refuseBanned } from './rules.ts';
 export const openSign = async (context: StepContext, start: SignStart): Promise<Opening<Uint8Array>> => {
   const { party1 } = context;
   const { keyId, epoch, quorum } = start;
-  if (!quorum.includes(party1.party))
-    throw new KeepsetError('policy/unsupported', `${party1.party} does not stand in this quorum.`);
+  if (!quorum.includes(party1.party)) return witnessSign(context, start);
   await refuseBanned(context, start, quorum);
   const share = await openKey(context, start);
   const abandon = (): void => share.secret.wipe();
@@ -40,6 +41,30 @@ export const openSign = async (context: StepContext, start: SignStart): Promise<
     abandon();
     throw error;
   }
+};
+
+/**
+ * Devices sign by themselves with a key of which Party 1 has no share. It logs that they began, which is all it can know
+ * and vouch for, and passes on; a freeze keeps it from doing so.
+ */
+const witnessSign = async (context: StepContext, start: SignStart): Promise<Opening<never>> => {
+  const { party1 } = context;
+  const { keyId, epoch, quorum } = start;
+  const row = await admitKey(context, start);
+  const { parties } = planKeygen(row.group.policy, party1.party);
+  if (row.sealedShare !== undefined || !quorum.every((party) => parties.includes(party)))
+    throw new KeepsetError('policy/unsupported', `This quorum does not fit key ${keyId}.`, {
+      hint: `Its policy is ${row.group.policy}; ${party1.party} takes part where it stands in it.`,
+    });
+  const subject: ActSubject = { kind: 'sign', keyId, epoch, message: sha256(start.request.message) };
+  const written = await party1.store.consume(sessionWrite(context, subject));
+  if (!written.written) return { answer: answerAgain(written.row, context) };
+  return {
+    machine: onlooker(context, quorum),
+    devices: quorum,
+    abandon: () => undefined,
+    conclude: () => keepSignature(() => undefined),
+  };
 };
 
 /** A presignature is forgotten as it is taken, whether or not a signature comes of it. */

@@ -83,6 +83,11 @@ export const httpTransport = (options: HttpClientOptions): HttpTransport => {
     keys: async () => decodeKeyList(await call('GET', '/v1/keys', new Uint8Array(0))),
     freeze: async (keyId, request = {}) =>
       decodeFrozenKey(await call('POST', `/v1/keys/${keyId}/freeze`, encodeResolveRequest(request))),
+    checkpoint: async () => {
+      const answer = await options.channel.send('GET', '/v1/log/checkpoint', {}, new Uint8Array(0));
+      if (answer.status !== 200) throw refusalOf(answer);
+      return new TextDecoder().decode(answer.body);
+    },
     invite: async () => decodeInvitation(await call('POST', '/v1/invitations', new Uint8Array(0))).code,
     traffic: () => ({ ...traffic }),
   };

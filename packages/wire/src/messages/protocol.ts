@@ -10,7 +10,14 @@ import {
   type CborValue,
   type Schema,
 } from '@keepset/bytes';
-import type { Digest, ProtocolMessage, Scheme, SignRequest } from '@keepset/threshold';
+import {
+  groupSchema,
+  type Digest,
+  type GroupKey,
+  type ProtocolMessage,
+  type Scheme,
+  type SignRequest,
+} from '@keepset/threshold';
 
 /** Largest message body, request or answer, in bytes. */
 export const maxMessageBytes: number = 1024 * 1024;
@@ -89,6 +96,8 @@ export interface ReshareStart {
   readonly policy: string;
   /** One-time code of the server's operator. */
   readonly approval?: string;
+  /** The key's public data, where the server is to get a share and has none to know them from. */
+  readonly key?: GroupKey;
 }
 
 /** Opens a repair: a lost share again, from a quorum of helpers. */
@@ -155,6 +164,7 @@ const starts: Readonly<Record<SessionStart['kind'], Schema<SessionStart>>> = {
       dealers: partyList,
       policy: policyText,
       approval,
+      key: v.optional(groupSchema),
     }),
     v.transform((value) => withoutUndefined(value) as ReshareStart),
   ),

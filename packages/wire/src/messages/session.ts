@@ -1,7 +1,7 @@
 /** The messages between a device and Party 1: one request and one answer for each step of a session. */
 import * as v from 'valibot';
 import { bytesBetween, bytesOfLength, integerBetween, type CborValue, type Schema } from '@keepset/bytes';
-import type { ProtocolMessage, SignRequest } from '@keepset/threshold';
+import { groupFields, type ProtocolMessage, type SignRequest } from '@keepset/threshold';
 import {
   decodeMessage,
   encodeMessage,
@@ -157,8 +157,11 @@ const requestFields = (request: SignRequest): { readonly [key: string]: CborValu
 });
 
 /** A session's start as CBOR fields. */
-export const startFields = (start: SessionStart): CborValue =>
-  start.kind === 'sign' ? { ...start, request: requestFields(start.request) } : { ...start };
+export const startFields = (start: SessionStart): CborValue => {
+  if (start.kind === 'sign') return { ...start, request: requestFields(start.request) };
+  if (start.kind !== 'reshare') return { ...start };
+  return { ...start, key: start.key === undefined ? undefined : groupFields(start.key) };
+};
 
 const relayFields = (blobs: readonly RelayedBlob[] | undefined): CborValue | undefined =>
   blobs === undefined || blobs.length === 0 ? undefined : blobs.map((blob) => ({ ...blob }));
