@@ -28,7 +28,7 @@ const withOption = {
 const approvedBy = (options: OptionValues): Approved => {
   const approval = textOption(options, 'approval');
   const helpers = (textOption(options, 'with') ?? '').split(',').filter((party) => party !== '');
-  return { helpers, ...(approval === undefined ? {} : { approval }) };
+  return { helpers, adopt: options['adopt'] === true, ...(approval === undefined ? {} : { approval }) };
 };
 
 /** What to say after a key's shares have changed. */
@@ -63,12 +63,22 @@ export const refresh: Command = {
 export const reshare: Command = {
   name: 'reshare',
   summary: 'Put the same key under another policy: add or remove parties, change the threshold',
-  usage: 'POLICY --approval CODE [--key KEY] [--with PARTY,…]',
+  usage: 'POLICY --approval CODE [--key KEY] [--with PARTY,…] [--adopt]',
   positionals: [1, 1],
-  options: { ...keyOption, ...withOption, ...passphraseOptions, ...homeOptions },
+  options: {
+    ...keyOption,
+    ...withOption,
+    adopt: {
+      type: 'boolean',
+      help: 'The server is new to the key, or behind it: the devices deal without its help',
+    },
+    ...passphraseOptions,
+    ...homeOptions,
+  },
   examples: [
     "keepset reshare 'thresh(2,server,phone,laptop)'",
     "keepset reshare 'and(server,phone)' --key 4osh",
+    "keepset reshare 'thresh(2,server,phone,laptop)' --adopt --with laptop --approval CODE",
   ],
   run: ({ positionals, options, terminal }) =>
     withDevice(options, terminal, async ({ device }) => {

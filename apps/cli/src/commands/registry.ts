@@ -9,6 +9,8 @@ export type CommandName =
   | 'revoke'
   | 'freeze'
   | 'unfreeze'
+  | 'log-head'
+  | 'accept-log'
   | 'enroll'
   | 'add-device'
   | 'keygen'
@@ -38,6 +40,8 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   revoke: async () => (await import('./devices.ts')).revoke,
   freeze: async () => (await import('./freeze.ts')).freeze,
   unfreeze: async () => (await import('./freeze.ts')).unfreeze,
+  'log-head': async () => (await import('./log-head.ts')).logHead,
+  'accept-log': async () => (await import('./log-head.ts')).acceptLog,
   enroll: async () => (await import('./enroll.ts')).enroll,
   'add-device': async () => (await import('./add-device.ts')).addDevice,
   keygen: async () => (await import('./keygen.ts')).keygen,

@@ -1,8 +1,21 @@
 import { KeepsetError } from '@keepset/bytes';
-import { settleOpenSessions, shareFileVault, type DeviceParty, type SettledSession } from '@keepset/ceremony';
+import {
+  settleOpenSessions,
+  shareFileVault,
+  type DeviceParty,
+  type SettledSession,
+  type ShareVault,
+} from '@keepset/ceremony';
 import { openFilePlace, scryptInThreadPool } from '@keepset/places';
 import { httpTransport, openChannel, softwareSigner, type Traffic } from '@keepset/transport';
-import { decodeIdentityFile, isEncryptedIdentity, openingKeyOf, signerOf, wipeIdentity } from '@keepset/wire';
+import {
+  decodeIdentityFile,
+  isEncryptedIdentity,
+  openingKeyOf,
+  signerOf,
+  wipeIdentity,
+  type DeviceIdentity,
+} from '@keepset/wire';
 import type { OptionValues } from '../command.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { loadAccount, type Account } from './account.ts';
@@ -13,7 +26,7 @@ import { fileJournal } from './journal.ts';
 import { fileLogPin } from './log-pin.ts';
 import { filePresignatures } from './presignatures.ts';
 import { obtainPassphrase } from './passphrase.ts';
-import { homePaths } from './paths.ts';
+import { homePaths, type HomePaths } from './paths.ts';
 
 /** An unlocked device. */
 export interface OpenDevice {
@@ -31,13 +44,7 @@ export interface OpenDevice {
 export const openDevice = async (options: OptionValues, terminal: Terminal): Promise<OpenDevice> => {
   const paths = homePaths(options);
   const account = await loadAccount(paths.account);
-  const file = await readIfThere(paths.identity);
-  if (file === undefined)
-    throw new KeepsetError('place/not-found', `The device's keys are missing: ${paths.identity}.`);
-  const passphrase = isEncryptedIdentity(file)
-    ? { passphrase: await obtainPassphrase(options, terminal), scrypt: scryptInThreadPool }
-    : undefined;
-  const identity = await decodeIdentityFile(file, passphrase);
+  const identity = await unlockIdentity(paths, options, terminal);
   const channel = openChannel({
     url: account.server,
     ...(account.pin === undefined ? {} : { pin: account.pin }),
@@ -54,13 +61,7 @@ export const openDevice = async (options: OptionValues, terminal: Terminal): Pro
     account: { tenant: account.tenant, device: account.device },
     logKey: account.logKey,
     transport,
-    vault: shareFileVault({
-      place: await openFilePlace(paths.shares),
-      recipient: identity.recipient,
-      openingKey: openingKeyOf(identity),
-      signer: signerOf(identity),
-      now: () => new Date().toISOString(),
-    }),
+    vault: await openVault(paths, identity),
     journal: fileJournal(paths.journal),
     presignatures: filePresignatures(paths.presignatures, identity.recipient, openingKeyOf(identity)),
     bans: fileBans(paths.bans),
@@ -77,6 +78,31 @@ export const openDevice = async (options: OptionValues, terminal: Terminal): Pro
     },
   };
 };
+
+/** The device's own keys. Wipe them. @throws KeepsetError `input/wrong-passphrase` or of family `place/` */
+export const unlockIdentity = async (
+  paths: HomePaths,
+  options: OptionValues,
+  terminal: Terminal,
+): Promise<DeviceIdentity> => {
+  const file = await readIfThere(paths.identity);
+  if (file === undefined)
+    throw new KeepsetError('place/not-found', `The device's keys are missing: ${paths.identity}.`);
+  const passphrase = isEncryptedIdentity(file)
+    ? { passphrase: await obtainPassphrase(options, terminal), scrypt: scryptInThreadPool }
+    : undefined;
+  return decodeIdentityFile(file, passphrase);
+};
+
+/** The device's shares. */
+export const openVault = async (paths: HomePaths, identity: DeviceIdentity): Promise<ShareVault> =>
+  shareFileVault({
+    place: await openFilePlace(paths.shares),
+    recipient: identity.recipient,
+    openingKey: openingKeyOf(identity),
+    signer: signerOf(identity),
+    now: () => new Date().toISOString(),
+  });
 
 /** Opens the device, settles what was cut off earlier, runs `work`, and closes the device. */
 export const withDevice = async <T>(

@@ -1,9 +1,17 @@
 import { KeepsetError } from '@keepset/bytes';
+import type { ShareVault } from '@keepset/ceremony';
 import { scryptInThreadPool } from '@keepset/places';
-import { enrol, openChannel, parseInvite, softwareSigner } from '@keepset/transport';
-import { encodeIdentityFile, encryptIdentityFile, generateIdentity, wipeIdentity } from '@keepset/wire';
-import { saveAccount, type Account } from './account.ts';
-import { listIfThere, readIfThere, writeDurably } from './files.ts';
+import { enrol, openChannel, parseInvite, softwareSigner, type Invite } from '@keepset/transport';
+import {
+  encodeIdentityFile,
+  encryptIdentityFile,
+  generateIdentity,
+  wipeIdentity,
+  type DeviceIdentity,
+} from '@keepset/wire';
+import { loadAccount, saveAccount, type Account } from './account.ts';
+import { listIfThere, readIfThere, removeDurably, writeDurably } from './files.ts';
+import { fileJournal } from './journal.ts';
 import type { HomePaths } from './paths.ts';
 
 /** Unix seconds. */
@@ -30,10 +38,6 @@ export const enrolHome = async (
       hint: 'Put its account.cbor back, or use another folder with --home DIR.',
     });
   const identity = await generateIdentity();
-  const channel = openChannel({
-    url: invite.server,
-    ...(invite.pin === undefined ? {} : { pin: invite.pin }),
-  });
   try {
     const createdAt = new Date().toISOString();
     const file =
@@ -41,20 +45,74 @@ export const enrolHome = async (
         ? encodeIdentityFile(identity, createdAt).reveal()
         : await encryptIdentityFile(identity, createdAt, { passphrase, scrypt: scryptInThreadPool });
     await writeDurably(paths.identity, file);
+    const account = await enrolIdentity(invite, identity, party);
+    await saveAccount(paths.account, account);
+    return account;
+  } finally {
+    wipeIdentity(identity);
+  }
+};
+
+/**
+ * Moves an enrolled home to another server, or to the same one that has forgotten it. Identity, party and shares stay;
+ * the old account and log pin are kept beside the new ones, as `….before-SUFFIX`. The keys then come to the new server by
+ * `runReshare` with `adopt`.
+ *
+ * @param abandon gives up ceremonies whose end only the old server knows, and their pending shares. Without it they are a
+ * reason to refuse: if the old server still answers, settle them there first.
+ * @throws KeepsetError `input/not-enrolled`; `store/conflict` for open ceremonies; `transport/enrolment-refused` and
+ * others from the new server
+ */
+export const moveHome = async (
+  paths: HomePaths,
+  invitation: string,
+  { identity, vault, abandon }: MovingHome,
+): Promise<Account> => {
+  const invite = parseInvite(invitation);
+  const old = await loadAccount(paths.account);
+  const journal = fileJournal(paths.journal);
+  const open = await journal.list();
+  if (open.length > 0 && !abandon)
+    throw new KeepsetError(
+      'store/conflict',
+      `${open.length} ceremonies with the old server are still open.`,
+      {
+        hint: 'If it still answers, any command settles them. If it is gone for good, add --abandon on all devices.',
+      },
+    );
+  const account = await enrolIdentity(invite, identity, old.party);
+  for (const { session, keyId, epoch } of open) {
+    await vault.discard(keyId, epoch);
+    await journal.remove(session);
+  }
+  const suffix = `before-${account.device}`;
+  const pin = await readIfThere(paths.logPin);
+  if (pin !== undefined) await writeDurably(`${paths.logPin}.${suffix}`, pin);
+  await saveAccount(`${paths.account}.${suffix}`, old);
+  // Without a pin the next log is taken on trust; with the old one, the new server would be taken for a rolled back one.
+  await removeDurably(paths.logPin);
+  await saveAccount(paths.account, account);
+  return account;
+};
+
+/** What moves with a home. */
+export interface MovingHome {
+  readonly identity: DeviceIdentity;
+  readonly vault: Pick<ShareVault, 'discard'>;
+  readonly abandon: boolean;
+}
+
+/** Enrols the keys of an identity. */
+const enrolIdentity = async (invite: Invite, identity: DeviceIdentity, party: string): Promise<Account> => {
+  const pin = invite.pin === undefined ? {} : { pin: invite.pin };
+  const channel = openChannel({ url: invite.server, ...pin });
+  try {
     const answer = await enrol(
       { channel, signer: softwareSigner(identity.signingKey), now: unixSeconds },
       { code: invite.code, publicKey: identity.publicSigningKey, party },
     );
-    const account: Account = {
-      ...answer,
-      server: invite.server,
-      party,
-      ...(invite.pin === undefined ? {} : { pin: invite.pin }),
-    };
-    await saveAccount(paths.account, account);
-    return account;
+    return { ...answer, server: invite.server, party, ...pin };
   } finally {
     channel.close();
-    wipeIdentity(identity);
   }
 };

@@ -1,6 +1,6 @@
 /** What refresh, reshare and repair have in common at Party 1. */
 import type { GroupKey, KeyShare, Rng } from '@keepset/threshold';
-import type { Confirmation } from '../witness.ts';
+import type { Confirmation } from '@keepset/wire';
 import { commitChange } from './commit.ts';
 import type { StepContext } from './handler.ts';
 import type { Commit, Opened } from './open.ts';

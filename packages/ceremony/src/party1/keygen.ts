@@ -1,10 +1,9 @@
 import { KeepsetError } from '@keepset/bytes';
 import { protocolFor, type KeyShare, type Step } from '@keepset/threshold';
-import type { KeygenStart } from '@keepset/wire';
+import type { Confirmation, KeygenStart } from '@keepset/wire';
 import { planKeygen } from '../plan.ts';
 import { commitChange } from './commit.ts';
 import type { StepContext } from './handler.ts';
-import type { Confirmation } from '../witness.ts';
 import type { Commit, Opened } from './open.ts';
 import { openWitnessed } from './witness.ts';
 

@@ -1,9 +1,8 @@
 /** Party 1's side of refresh and repair: one key's share is opened, and replaced or left as it is. */
 import { KeepsetError } from '@keepset/bytes';
 import { protocolFor, type KeyShare, type Step } from '@keepset/threshold';
-import type { RefreshStart, RepairStart } from '@keepset/wire';
+import type { Confirmation, RefreshStart, RepairStart } from '@keepset/wire';
 import { planKeygen } from '../plan.ts';
-import type { Confirmation } from '../witness.ts';
 import { changeKey, devicesOf, openApproved, runOf, witnessChange } from './change.ts';
 import type { StepContext } from './handler.ts';
 import type { Opened } from './open.ts';

@@ -4,9 +4,9 @@
  */
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import { protocolFor, type GroupKey, type Reshared, type Step } from '@keepset/threshold';
-import type { ReshareStart } from '@keepset/wire';
+import type { Confirmation, ReshareStart } from '@keepset/wire';
 import { planKeygen } from '../plan.ts';
-import { groupHashOf, type Confirmation } from '../witness.ts';
+import { groupHashOf } from '../witness.ts';
 import { changeKey, devicesOf, openApproved, runOf, witnessChange } from './change.ts';
 import type { StepContext } from './handler.ts';
 import type { Opened } from './open.ts';

@@ -1,7 +1,8 @@
 /** Party 1's side of sessions among devices alone: it passes on, waits until all confirm the same, and commits. */
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import { keyIdOf, startMachine, type GroupKey, type Step } from '@keepset/threshold';
-import { confirmationSchema, groupHashOf, witnessContext, type Confirmation } from '../witness.ts';
+import { confirmationSchema, type Confirmation } from '@keepset/wire';
+import { groupHashOf, witnessContext } from '../witness.ts';
 import { commitChange, type ActSubject } from './commit.ts';
 import type { StepContext } from './handler.ts';
 import type { Opened } from './open.ts';

@@ -32,6 +32,7 @@ export {
   type StepRequest,
   type StepResponse,
 } from './session.ts';
+export { confirmationSchema, type Confirmation } from './confirmation.ts';
 export { decodeError, encodeError } from './errors.ts';
 export { decodeFrozenKey, encodeFrozenKey, type FrozenKey } from './freeze.ts';
 export {

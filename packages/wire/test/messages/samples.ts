@@ -200,6 +200,29 @@ export const samples: readonly Sample[] = [
     }),
   ),
   step(
+    'step-reshare-adopted',
+    first({
+      kind: 'reshare',
+      keyId,
+      epoch: 2,
+      dealers: ['phone', 'usb'],
+      policy: 'and(phone,server)',
+      approval: 'a code',
+      key: {
+        scheme: 'ed25519',
+        keyId,
+        epoch: 2,
+        policy: 'and(phone,usb)',
+        parties: ['phone', 'usb'],
+        threshold: 2,
+        publicKey: counting(32, 9),
+        commitments: [counting(32, 9), counting(32, 10)],
+        verifyingShares: [counting(32, 11), counting(32, 12)],
+        chainCode: counting(32, 13),
+      },
+    }),
+  ),
+  step(
     'step-repair-approved',
     first({
       kind: 'repair',
