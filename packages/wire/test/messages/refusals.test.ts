@@ -59,6 +59,7 @@ const optional: Readonly<Record<string, readonly string[]>> = {
     '.start.request.path',
     '.start.presignature',
     '.start.approval',
+    '.start.key',
   ],
   'step-result': ['.relay', '.evidence'],
   'session-outcome': ['.keyId', '.evidence'],
