@@ -12,7 +12,14 @@ export {
   type SignRequest,
   type TaprootTweak,
 } from './ceremony.ts';
-export { protocolFor, supportedSchemes, type PresigningProtocol, type SchemeProtocol } from './schemes.ts';
+export {
+  protocolFor,
+  supportedSchemes,
+  type OpeningProtocol,
+  type PresigningProtocol,
+  type SchemeProtocol,
+} from './schemes.ts';
+export { openContext, type OpenParams, type OpenedPoint } from './ecdh/open.ts';
 export {
   decodePresignature,
   encodePresignature,

@@ -1,11 +1,17 @@
 import { hashValue, toBase32, type Secret } from '@keepset/bytes';
 import type { PartyId } from './machine.ts';
 
-/** The signature schemes. Every one has the same two entry points, `startKeygen` and `startSign`. */
-export const schemes = ['ed25519', 'schnorr-secp256k1', 'ecdsa-secp256k1', 'ecdsa-p256'] as const;
+/** All schemes. A key of each signs, except `ecdh-p256`, whose keys open sealed files. */
+export const schemes = [
+  'ed25519',
+  'schnorr-secp256k1',
+  'ecdsa-secp256k1',
+  'ecdsa-p256',
+  'ecdh-p256',
+] as const;
 
-/** Name of a signature scheme. `schnorr-secp256k1` is BIP 340. */
-export type Scheme = 'ed25519' | 'schnorr-secp256k1' | 'ecdsa-secp256k1' | 'ecdsa-p256';
+/** Name of a scheme. `schnorr-secp256k1` is BIP 340. */
+export type Scheme = 'ed25519' | 'schnorr-secp256k1' | 'ecdsa-secp256k1' | 'ecdsa-p256' | 'ecdh-p256';
 
 /** The public half of a key: what every party knows and agrees on. */
 export interface GroupKey {
@@ -35,7 +41,7 @@ export interface KeyShare {
   readonly group: GroupKey;
   readonly party: PartyId;
   /**
-   * Schnorr schemes: the share scalar, 32 bytes in the suite's own byte order.
+   * Schnorr schemes and `ecdh-p256`: the share scalar, 32 bytes in the suite's own byte order.
    * ECDSA schemes: see ecdsa/secret.ts.
    */
   readonly secret: Secret;

@@ -1,6 +1,8 @@
 import { KeepsetError } from '@keepset/bytes';
 import type { Digest, KeygenParams, SignParams, SignRequest } from './ceremony.ts';
 import { deriveChild } from './derive.ts';
+import { checkOpenParams, startOpen, type OpenParams, type OpenedPoint } from './ecdh/open.ts';
+import { ecdhP256Suite } from './ecdh/suite.ts';
 import { isConsistentEcdsaShare } from './ecdsa/consistency.ts';
 import { startEcdsaKeygen } from './ecdsa/keygen.ts';
 import {
@@ -56,12 +58,24 @@ export interface SchemeProtocol {
   checkShare(share: KeyShare): boolean;
   /** Only ECDSA schemes: signing with most of the work done ahead. */
   readonly presigning?: PresigningProtocol;
+  /** Only `ecdh-p256`, whose keys open sealed files and sign nothing: `startSign` throws `input/unsupported`. */
+  readonly opening?: OpeningProtocol;
 }
 
 /** Rounds that run before the message is known, and the one that needs it. */
 export interface PresigningProtocol {
   startPresign(params: PresignParams): Step<Presignature>;
   startSign(params: PresignedParams): Step<Uint8Array>;
+}
+
+/** ECDH of the key with a file's ephemeral point, by a quorum. */
+export interface OpeningProtocol {
+  /**
+   * Everything that can be checked before the share is used.
+   * @throws KeepsetError as `startOpen`, except `place/damaged`
+   */
+  checkOpen(params: OpenParams): void;
+  startOpen(params: OpenParams): Step<OpenedPoint>;
 }
 
 const falseIfThrows = (check: () => boolean): boolean => {
@@ -127,13 +141,35 @@ const ecdsaProtocol = (suite: EcdsaSuite): SchemeProtocol => ({
     }),
 });
 
+const ecdhProtocol: SchemeProtocol = {
+  ...lifeOf(frostLife(ecdhP256Suite)),
+  scheme: 'ecdh-p256',
+  digests: [],
+  startKeygen: (params) => startFrostKeygen(ecdhP256Suite, params),
+  startSign: () => {
+    throw new KeepsetError('input/unsupported', 'An ecdh-p256 key opens sealed files; it does not sign.', {
+      hint: 'Seal with `keepset seal`, open with `keepset open`. To sign, make a key of another scheme.',
+    });
+  },
+  checkShare: (share) => falseIfThrows(() => isConsistentFrostShare(ecdhP256Suite, share)),
+  opening: {
+    checkOpen: (params) => checkOpenParams(ecdhP256Suite, params),
+    startOpen: (params) => startOpen(ecdhP256Suite, params),
+  },
+  verify: () => false,
+};
+
 const protocols: ReadonlyMap<Scheme, SchemeProtocol> = new Map(
-  [ed25519Protocol, schnorrProtocol, ecdsaProtocol(ecdsaSecp256k1Suite), ecdsaProtocol(ecdsaP256Suite)].map(
-    (protocol) => [protocol.scheme, protocol],
-  ),
+  [
+    ed25519Protocol,
+    schnorrProtocol,
+    ecdsaProtocol(ecdsaSecp256k1Suite),
+    ecdsaProtocol(ecdsaP256Suite),
+    ecdhProtocol,
+  ].map((protocol) => [protocol.scheme, protocol]),
 );
 
-/** Schemes that can generate keys and sign. */
+/** Schemes that keys can be made of. */
 export const supportedSchemes: readonly Scheme[] = [...protocols.keys()];
 
 /** @throws KeepsetError `input/unsupported` */

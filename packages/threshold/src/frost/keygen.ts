@@ -1,5 +1,5 @@
 /**
- * Distributed key generation for the Schnorr schemes: FROST's DKG in the form of its authors' library, between
+ * Distributed key generation for the schemes whose shares are plain scalars: FROST's DKG in the form of its authors' library, between
  * an exchange that agrees a chain code and a last round in which all parties compare what they saw.
  *
  * Round 1: randomness, commitment to the polynomial, proof of possession, commitment to the chain-code part.
@@ -35,7 +35,7 @@ import {
   type Step,
   type Transition,
 } from '../machine.ts';
-import { groupPoint, type FrostSuite } from './suites.ts';
+import { groupPoint, type ScalarSuite } from './suites.ts';
 
 interface Round1 {
   readonly random: Uint8Array;
@@ -51,7 +51,7 @@ interface Round3 {
   readonly transcript: Uint8Array;
 }
 
-const round1Schema = (suite: FrostSuite, threshold: number): Schema<Round1> =>
+const round1Schema = (suite: ScalarSuite, threshold: number): Schema<Round1> =>
   v.strictObject({
     random: bytesOfLength(32),
     // Exactly the threshold: a longer polynomial would silently raise it.
@@ -67,10 +67,10 @@ const round2Schema: Schema<Round2> = v.strictObject({
 const round3Schema: Schema<Round3> = v.strictObject({ transcript: bytesOfLength(32) });
 
 /**
- * Starts a key generation for a Schnorr scheme. The result's secret is the share scalar.
+ * Starts a key generation for a Schnorr scheme or `ecdh-p256`. The result's secret is the share scalar.
  * @throws KeepsetError `input/invalid-argument`; later `abort/*` naming the culprits.
  */
-export const startFrostKeygen = (suite: FrostSuite, params: KeygenParams): Step<KeyShare> => {
+export const startFrostKeygen = (suite: ScalarSuite, params: KeygenParams): Step<KeyShare> => {
   checkKeygenParams(params);
   if (params.scheme !== suite.scheme)
     throw new KeepsetError(
@@ -87,7 +87,7 @@ export const startFrostKeygen = (suite: FrostSuite, params: KeygenParams): Step<
   return startMachine(who, () => round1(suite, params, who));
 };
 
-const identifierOf = (suite: FrostSuite, parties: readonly PartyId[], party: PartyId): string =>
+const identifierOf = (suite: ScalarSuite, parties: readonly PartyId[], party: PartyId): string =>
   suite.keygen.Identifier.fromNumber(parties.indexOf(party) + 1);
 
 const chainCommitmentOf = (context: Uint8Array, party: PartyId, chainPart: Uint8Array): Uint8Array =>
@@ -99,7 +99,7 @@ interface Own {
   readonly chainPart: Uint8Array;
 }
 
-const round1 = (suite: FrostSuite, params: KeygenParams, who: Participation): Transition<KeyShare> => {
+const round1 = (suite: ScalarSuite, params: KeygenParams, who: Participation): Transition<KeyShare> => {
   const rng = params.rng ?? systemRng;
   const random = rng(32);
   const chainPart = rng(32);
@@ -124,7 +124,7 @@ const round1 = (suite: FrostSuite, params: KeygenParams, who: Participation): Tr
 };
 
 /** What the polynomial is made of goes as soon as it is no longer needed, here because the run ended. */
-const forgetIfThrown = <T>(suite: FrostSuite, own: Own, step: () => T): T => {
+const forgetIfThrown = <T>(suite: ScalarSuite, own: Own, step: () => T): T => {
   try {
     return step();
   } catch (error) {
@@ -134,7 +134,7 @@ const forgetIfThrown = <T>(suite: FrostSuite, own: Own, step: () => T): T => {
 };
 
 const round2 = (
-  suite: FrostSuite,
+  suite: ScalarSuite,
   params: KeygenParams,
   who: Participation,
   own: Own,
@@ -159,7 +159,7 @@ const round2 = (
 };
 
 const toPackage = (
-  suite: FrostSuite,
+  suite: ScalarSuite,
   parties: readonly PartyId[],
   from: PartyId,
   message: Round1,
@@ -170,7 +170,7 @@ const toPackage = (
 });
 
 const dealShares = (
-  suite: FrostSuite,
+  suite: ScalarSuite,
   params: KeygenParams,
   who: Participation,
   secret: DKG_Secret,
@@ -191,7 +191,7 @@ const dealShares = (
  * Whether one package alone passes the library's checks, found by running round 2 of a throw-away key generation
  * in which it is the only foreign package. Only used to name culprits once something is wrong.
  */
-const isGoodPackage = (suite: FrostSuite, params: KeygenParams, suspect: DKG_Round1 | undefined): boolean => {
+const isGoodPackage = (suite: ScalarSuite, params: KeygenParams, suspect: DKG_Round1 | undefined): boolean => {
   if (suspect === undefined) return false;
   const signers = { min: params.threshold, max: params.parties.length };
   const others = params.parties
@@ -209,7 +209,7 @@ const isGoodPackage = (suite: FrostSuite, params: KeygenParams, suspect: DKG_Rou
 };
 
 const round3 = (
-  suite: FrostSuite,
+  suite: ScalarSuite,
   params: KeygenParams,
   who: Participation,
   own: Own,
@@ -259,7 +259,7 @@ const valueOf = <T>(map: ReadonlyMap<PartyId, T>, party: PartyId): T => {
 };
 
 const checkOpenings = (
-  suite: FrostSuite,
+  suite: ScalarSuite,
   params: KeygenParams,
   who: Participation,
   firsts: ReadonlyMap<PartyId, Round1>,
@@ -285,7 +285,7 @@ const checkOpenings = (
 
 /** @spec RFC 9591 Appendix C.2 vss_verify */
 const isShareOf = (
-  suite: FrostSuite,
+  suite: ScalarSuite,
   params: KeygenParams,
   party: PartyId,
   commitments: readonly Uint8Array[],
@@ -302,7 +302,7 @@ const isShareOf = (
 };
 
 const finishDkg = (
-  suite: FrostSuite,
+  suite: ScalarSuite,
   params: KeygenParams,
   who: Participation,
   secret: DKG_Secret,
@@ -333,7 +333,7 @@ const isEd25519Identity = (image: Uint8Array): boolean =>
   image.every((byte, i) => byte === (i === 0 ? 1 : 0));
 
 const toKeyShare = (
-  suite: FrostSuite,
+  suite: ScalarSuite,
   params: KeygenParams,
   me: PartyId,
   key: Key,

@@ -7,15 +7,20 @@ import type { TaprootTweak } from '../ceremony.ts';
 import { ed25519Curve, secp256k1Curve } from '../curve/noble.ts';
 import type { CurvePort } from '../curve/port.ts';
 
-/** What differs between the two Schnorr schemes. */
-export interface FrostSuite {
-  readonly scheme: 'ed25519' | 'schnorr-secp256k1';
+/** What key generation needs of a scheme whose shares are scalars and nothing else. */
+export interface ScalarSuite {
+  readonly scheme: 'ed25519' | 'schnorr-secp256k1' | 'ecdh-p256';
   readonly curve: CurvePort;
   /** Distributed key generation. */
   readonly keygen: FROST;
+  readonly pointBytes: number;
+}
+
+/** What differs between the two Schnorr schemes. */
+export interface FrostSuite extends ScalarSuite {
+  readonly scheme: 'ed25519' | 'schnorr-secp256k1';
   /** Signing. */
   readonly signing: FROST;
-  readonly pointBytes: number;
   /** The FROST packages under which to sign: the group's own, or those of the Taproot output key. */
   readonly tweak: (pub: FrostPublic, secret: FrostSecret, taproot: TaprootTweak | undefined) => Tweaked;
   /** Whether the bytes are a canonical point of the prime-order group other than the identity. */

@@ -13,12 +13,16 @@ import type { LifeSuite } from './suite.ts';
 
 /**
  * The curve along which a scheme derives.
- * @throws KeepsetError `input/unsupported` for ed25519
+ * @throws KeepsetError `input/unsupported` for ed25519 and ecdh-p256
  */
 export const curveForDerivation = (scheme: Scheme): CurvePort => {
   if (scheme === 'ed25519')
     throw new KeepsetError('input/unsupported', 'An ed25519 key has no derived children.', {
       hint: 'SLIP-0010 derives ed25519 keys from the private key only, and no party knows it. Make another key.',
+    });
+  if (scheme === 'ecdh-p256')
+    throw new KeepsetError('input/unsupported', 'A key that opens files has no derived children.', {
+      hint: 'A file names its recipient by a tag, not by a path. Make another key.',
     });
   return scheme === 'ecdsa-p256' ? p256Curve : secp256k1Curve;
 };
@@ -26,7 +30,7 @@ export const curveForDerivation = (scheme: Scheme): CurvePort => {
 /**
  * The public data of the key at `path` below `group`, under its own key id; the empty path gives the group itself.
  * @param path indices below 2^31.
- * @throws KeepsetError `input/unsupported` for ed25519, `input/invalid-argument` for hardened or impossible indices
+ * @throws KeepsetError `input/unsupported` for ed25519 and ecdh-p256, `input/invalid-argument` for hardened or impossible indices
  */
 export const deriveGroup = (group: GroupKey, path: readonly number[]): GroupKey => derive(group, path).group;
 

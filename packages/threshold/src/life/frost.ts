@@ -1,9 +1,9 @@
 import { KeepsetError, Secret } from '@keepset/bytes';
 import type { LifeSuite } from './suite.ts';
-import type { FrostSuite } from '../frost/suites.ts';
+import type { ScalarSuite } from '../frost/suites.ts';
 
-/** A Schnorr scheme's part in the life of a key: the secret is the share scalar and nothing else. */
-export const frostLife = ({ scheme, curve }: Pick<FrostSuite, 'scheme' | 'curve'>): LifeSuite<never> => ({
+/** The part in the life of a key of a scheme without pairwise state: the secret is the share scalar and nothing else. */
+export const frostLife = ({ scheme, curve }: Pick<ScalarSuite, 'scheme' | 'curve'>): LifeSuite<never> => ({
   scheme,
   curve,
   maxParties: 32,
