@@ -13,8 +13,10 @@ import {
   address,
   createIntent,
   ethereumAddress,
+  signingKey,
   spkiPem,
   type Artefact,
+  type IntentKey,
   type IntentKind,
 } from '@keepset/intent';
 import { startServer, type RunningServer } from '@keepset/server';
@@ -35,11 +37,11 @@ afterAll(async () => {
   await server.close();
 });
 
-const newKey = (scheme: Scheme): Promise<GroupKey> =>
-  runKeygen(phone.device, { scheme, policy: 'and(server,phone)' });
+const newKey = async (scheme: Scheme): Promise<GroupKey & IntentKey> =>
+  signingKey(await runKeygen(phone.device, { scheme, policy: 'and(server,phone)' }));
 
 /** What `keepset sign` does: describe, sign every input together, finish. */
-const signAs = async (kind: IntentKind, bytes: Uint8Array, key: GroupKey): Promise<Artefact> => {
+const signAs = async (kind: IntentKind, bytes: Uint8Array, key: GroupKey & IntentKey): Promise<Artefact> => {
   const intent = createIntent(kind, bytes, key);
   const share = await phone.device.vault.open(key.keyId);
   const signatures: Uint8Array[] = [];

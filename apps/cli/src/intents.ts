@@ -2,7 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { KeepsetError } from '@keepset/bytes';
 import { deriveGroup, type GroupKey, type SignRequest } from '@keepset/ceremony';
-import { detectIntent, formats, type Intent, type IntentKind, type IntentOptions } from '@keepset/intent';
+import {
+  detectIntent,
+  formats,
+  signingKey,
+  type Intent,
+  type IntentKind,
+  type IntentOptions,
+} from '@keepset/intent';
 import { textOption, type OptionSpec, type OptionValues } from './command.ts';
 import { readPath } from './paths.ts';
 import type { Terminal } from './terminal/terminal.ts';
@@ -64,7 +71,8 @@ export const understand = (
     ...(file === '-' ? {} : { fileName: basename(file) }),
   };
   const path = readPath(textOption(options, 'path'));
-  const intent = detectIntent(bytes, path.length === 0 ? group : deriveGroup(group, path), chosen);
+  const key = signingKey(group);
+  const intent = detectIntent(bytes, path.length === 0 ? key : signingKey(deriveGroup(group, path)), chosen);
   const requests = intent.inputs.map((input) => (path.length === 0 ? input : { ...input, path }));
   return { intent, requests };
 };

@@ -3,20 +3,29 @@ import type { EntryFields } from '@keepset/log';
 /** An act of Party 1 as its log commits to it, in clear. Both sides derive the log entry's fields from this. */
 export interface LoggedAct {
   readonly kind:
-    'keygen' | 'sign' | 'presign' | 'refresh' | 'reshare' | 'repair' | 'freeze' | 'unfreeze' | 'revoke';
+    | 'keygen'
+    | 'sign'
+    | 'open'
+    | 'presign'
+    | 'refresh'
+    | 'reshare'
+    | 'repair'
+    | 'freeze'
+    | 'unfreeze'
+    | 'revoke';
   readonly tenant: string;
   /** Who asked; of a `revoke`, the device that is revoked. */
   readonly device: string;
   readonly session?: Uint8Array;
   readonly keyId?: string;
   readonly epoch?: number;
-  /** SHA-256 of what was signed. */
+  /** SHA-256 of what was signed, or of the ephemeral point of what was opened. */
   readonly message?: Uint8Array;
 }
 
 /** What a session did with a key. */
 export interface SessionAct extends LoggedAct {
-  readonly kind: 'keygen' | 'sign' | 'presign' | 'refresh' | 'reshare' | 'repair';
+  readonly kind: 'keygen' | 'sign' | 'open' | 'presign' | 'refresh' | 'reshare' | 'repair';
   readonly session: Uint8Array;
   readonly keyId: string;
   readonly epoch: number;

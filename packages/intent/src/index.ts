@@ -12,6 +12,7 @@ export type {
   SignDigest,
   SignInput,
 } from './intent.ts';
+export { signingKey } from './key.ts';
 export { allowedSigners, sshPublicKey } from './ssh.ts';
 export { spkiPem } from './raw.ts';
 export { address } from './bitcoin.ts';

@@ -34,6 +34,26 @@ export const checkedKey = (key: IntentKey): IntentKey => {
   return { scheme: key.scheme, publicKey };
 };
 
+/**
+ * A key of any scheme, as one that signs.
+ * @throws KeepsetError `input/unsupported` for a scheme whose keys do not.
+ */
+export const signingKey = <K extends { readonly scheme: string; readonly publicKey: Uint8Array }>(
+  key: K,
+): K & IntentKey => {
+  if (isSigning(key)) return key;
+  throw new KeepsetError('input/unsupported', `An ${key.scheme} key signs nothing.`, {
+    hint:
+      key.scheme === 'ecdh-p256'
+        ? 'It opens sealed files: see `keepset seal` and `keepset open`. To sign, make a key of another scheme.'
+        : 'Make a key of another scheme.',
+  });
+};
+
+const isSigning = <K extends { readonly scheme: string; readonly publicKey: Uint8Array }>(
+  key: K,
+): key is K & IntentKey => Object.hasOwn(lengths, key.scheme);
+
 /** The P-256 or secp256k1 public key in SEC 1 uncompressed form, 65 bytes. */
 export const uncompressed = (key: IntentKey): Uint8Array =>
   (key.scheme === 'ecdsa-p256' ? p256 : secp256k1).Point.fromBytes(key.publicKey).toBytes(false);

@@ -21,6 +21,7 @@ import { isSize } from './store.ts';
 export type EntryKind =
   | 'keygen'
   | 'sign'
+  | 'open'
   | 'presign'
   | 'refresh'
   | 'repair'
@@ -35,6 +36,7 @@ export type EntryKind =
 export const entryKinds: Readonly<Record<EntryKind, readonly string[]>> = {
   keygen: ['tenant', 'key', 'session'],
   sign: ['tenant', 'key', 'session', 'message'],
+  open: ['tenant', 'key', 'session', 'message'],
   presign: ['tenant', 'key', 'session'],
   refresh: ['tenant', 'key', 'session'],
   repair: ['tenant', 'key', 'session'],

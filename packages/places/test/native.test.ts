@@ -1,5 +1,3 @@
-import { Stanza } from 'age-encryption';
-import { p256 } from '@noble/curves/nist.js';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { encodeCbor } from '@keepset/bytes';
 import { encodeShareFile, openShareFile, sealAge } from '@keepset/wire';
@@ -11,8 +9,6 @@ import {
   memoryPhone,
   openEnclavePlace,
   openProtectedFilePlace,
-  tagIdentity,
-  tagRecipient,
   type MemoryPhone,
   type NativeVault,
   type PendingPlace,
@@ -151,38 +147,6 @@ describe('a copy wrapped by the Secure Enclave', () => {
     );
     for (const one of keys)
       expect(await codeOf(openShareFile(several, [enclaveIdentity(vault, one, '')]))).toBe('no error');
-  });
-});
-
-describe('a p256tag stanza', () => {
-  const secret = p256.utils.randomSecretKey();
-  const publicKey = p256.getPublicKey(secret, false);
-  const identity = tagIdentity(publicKey, async (peer) => p256.getSharedSecret(secret, peer, true).slice(1));
-
-  it('that is malformed is damage', async () => {
-    const enc = Buffer.from(publicKey).toString('base64').replaceAll('=', '');
-    for (const [args, length] of [
-      [['p256tag'], 32],
-      [['p256tag', 'AAAAAA'], 32],
-      [['p256tag', 'AAAAAA', enc, 'x'], 32],
-      [['p256tag', 'AAAAAA', enc], 31],
-      [['p256tag', 'AAA', enc], 32],
-      [['p256tag', 'AAAAAA', enc.slice(0, 40)], 32],
-      [['p256tag', 'AAAAAA', Buffer.alloc(65, 4).toString('base64').replaceAll('=', '')], 32],
-      [['p256tag', '!', enc], 32],
-    ] as const) {
-      const stanza = new Stanza([...args], new Uint8Array(length));
-      expect(await codeOf(Promise.resolve(identity.unwrapFileKey([stanza]))), args.join(' ')).toBe(
-        'place/damaged',
-      );
-    }
-    expect(await identity.unwrapFileKey([new Stanza(['X25519', 'x'], new Uint8Array(32))])).toBeNull();
-  });
-
-  it('needs a real public key', async () => {
-    for (const bytes of [new Uint8Array(0), new Uint8Array(33), new Uint8Array(65).fill(4)])
-      expect(await codeOf((async () => tagRecipient(bytes))())).toBe('input/malformed');
-    expect(tagRecipient(publicKey)).toBe(tagRecipient(p256.getPublicKey(secret, true)));
   });
 });
 

@@ -1,11 +1,21 @@
 import { KeepsetError, bytesEqual, toHex } from '@keepset/bytes';
-import { joinGroup, joinKeygen, joinLife, joinSign, type Group, type SignRequest } from '@keepset/ceremony';
+import {
+  joinGroup,
+  joinKeygen,
+  joinLife,
+  joinOpen,
+  joinSign,
+  type Group,
+  type SignRequest,
+} from '@keepset/ceremony';
+import { readVaultHeader } from '@keepset/wire';
 import type { Command, Invocation } from '../command.ts';
 import { orSettle, withDevice, type OpenDevice } from '../home/device.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
 import { describeIntent, intentOptions, readInput, understand } from '../intents.ts';
 import { compareDigits } from '../terminal/group.ts';
+import { openSealed } from '../vault/files.ts';
 import { describeNewKey } from './keygen.ts';
 import { describeChange } from './life.ts';
 
@@ -20,13 +30,18 @@ export const join: Command = {
     ...passphraseOptions,
     ...homeOptions,
   },
-  examples: ['keepset join keepset-join-a4dq…', 'keepset join keepset-join-a4dq… payment.psbt'],
+  examples: [
+    'keepset join keepset-join-a4dq…',
+    'keepset join keepset-join-a4dq… payment.psbt',
+    'keepset join keepset-join-a4dq… will.pdf.age',
+  ],
   run: (invocation) =>
     withDevice(invocation.options, invocation.terminal, async (open) => {
       const group = await joinGroup(open.device, invocation.positionals[0] ?? '');
       const { kind } = group.roster.start;
       if (kind === 'keygen') await takePartInKeygen(open, group, invocation);
       else if (kind === 'sign') await takePartInSign(open, group, invocation);
+      else if (kind === 'open') await takePartInOpen(open, group, invocation);
       else await takePartInChange(open, group, invocation);
     }),
 };
@@ -58,7 +73,7 @@ const takePartInChange = async (
   invocation: Invocation,
 ): Promise<void> => {
   const { start, initiator } = group.roster;
-  if (start.kind === 'keygen' || start.kind === 'sign') return;
+  if (start.kind === 'keygen' || start.kind === 'sign' || start.kind === 'open') return;
   const { terminal } = invocation;
   const change = start.kind === 'reshare' ? `put under ${start.policy}` : `taken through a ${start.kind}`;
   terminal.note(`${initiator} wants key ${start.keyId} ${change}; you are ${device.party}.`);
@@ -97,6 +112,43 @@ const takePartInSign = async (
     const { signature } = await joinSign(device, share, group);
     terminal.result({ keyId: start.keyId, signature: toHex(signature) }, [
       'Signed together; the other device has the result.',
+    ]);
+  } finally {
+    share.secret.wipe();
+  }
+};
+
+/** This device helps to open only a file it has itself: the file's own header must lead to the same request. */
+const takePartInOpen = async (
+  { device }: OpenDevice,
+  group: Group,
+  invocation: Invocation,
+): Promise<void> => {
+  const { start, initiator } = group.roster;
+  if (start.kind !== 'open') return;
+  const { terminal, positionals, options } = invocation;
+  const file = positionals[1];
+  if (file === undefined)
+    throw new KeepsetError(
+      'input/invalid-argument',
+      `${initiator} wants a file opened with key ${start.keyId}: give your copy of it too.`,
+      {
+        hint: 'keepset join CODE FILE.age. Its first 64 kB are enough.',
+      },
+    );
+  const { head } = await openSealed(file);
+  const share = await device.vault.open(start.keyId);
+  try {
+    const ephemerals = await readVaultHeader(head, share.group.publicKey);
+    if (!ephemerals.some((ephemeral) => bytesEqual(ephemeral, start.ephemeral)))
+      throw new KeepsetError('policy/forbidden', `${initiator} wants another file opened than this one.`);
+    terminal.note(`${initiator} will be able to read ${file}; you only help to open it.`);
+    if (terminal.canAsk && options['yes'] !== true && !(await terminal.askYesNo('Help to open it?')))
+      throw new KeepsetError('input/invalid-argument', 'Not opened: you said no.');
+    await compare(group, invocation);
+    await joinOpen(device, share, group);
+    terminal.result({ keyId: start.keyId, opener: initiator }, [
+      `Opened together; ${initiator} has the content.`,
     ]);
   } finally {
     share.secret.wipe();

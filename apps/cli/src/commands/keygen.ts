@@ -6,6 +6,7 @@ import { textOption } from '../command.ts';
 import { orSettle, withDevice } from '../home/device.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
+import { verbOf } from '../schemes.ts';
 import { groupPrompts } from '../terminal/group.ts';
 
 /** @throws KeepsetError `input/unsupported` */
@@ -28,7 +29,7 @@ export const keygen: Command = {
     policy: {
       type: 'string',
       value: 'POLICY',
-      help: 'Who must sign together (default: and(server,this device))',
+      help: 'Who must act together (default: and(server,this device))',
     },
     vault: { type: 'boolean', help: 'A key that holds much: refuse a policy below the credible minimum' },
     force: { type: 'boolean', help: 'With --vault: make it all the same' },
@@ -38,6 +39,7 @@ export const keygen: Command = {
   examples: [
     'keepset keygen',
     "keepset keygen --scheme schnorr-secp256k1 --policy 'thresh(2,server,phone,laptop)'",
+    'keepset keygen --scheme ecdh-p256               # a key that opens sealed files',
   ],
   run: async ({ options, terminal }) => {
     const scheme = readScheme(textOption(options, 'scheme') ?? 'ed25519');
@@ -84,8 +86,10 @@ export const describeNewKey = (
     `  public key  ${publicKey}`,
     ...toleranceLines(policy),
     '',
-    `No party holds this key: ${group.threshold} of ${group.parties.length} must sign together.`,
-    'Next: keepset sign FILE',
+    `No party holds this key: ${group.threshold} of ${group.parties.length} must ${verbOf(scheme)} together.`,
+    scheme === 'ecdh-p256'
+      ? 'Next: keepset seal FILE, and later keepset open FILE.age'
+      : 'Next: keepset sign FILE',
   ];
   return [{ keyId, scheme, policy, epoch, publicKey }, lines];
 };

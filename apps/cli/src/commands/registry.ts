@@ -20,6 +20,8 @@ export type CommandName =
   | 'derive'
   | 'sign'
   | 'verify'
+  | 'seal'
+  | 'open'
   | 'presign'
   | 'refresh'
   | 'reshare'
@@ -51,6 +53,8 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   derive: async () => (await import('./derive.ts')).derive,
   sign: async () => (await import('./sign.ts')).sign,
   verify: async () => (await import('./verify.ts')).verify,
+  seal: async () => (await import('./seal.ts')).seal,
+  open: async () => (await import('./open.ts')).open,
   presign: async () => (await import('./presign.ts')).presign,
   refresh: async () => (await import('./life.ts')).refresh,
   reshare: async () => (await import('./life.ts')).reshare,

@@ -1,11 +1,13 @@
 import { toHex } from '@keepset/bytes';
 import type { GroupKey, Scheme } from '@keepset/ceremony';
-import { address, ethereumAddress, spkiPem, sshPublicKey } from '@keepset/intent';
+import { address, ethereumAddress, signingKey, spkiPem, sshPublicKey } from '@keepset/intent';
+import { tagRecipient } from '@keepset/wire';
 import type { Command } from '../command.ts';
 import { withDevice } from '../home/device.ts';
 import { findKeyId } from '../home/keys.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions, homePaths } from '../home/paths.ts';
+import { verbOf } from '../schemes.ts';
 
 export const show: Command = {
   name: 'show',
@@ -37,7 +39,7 @@ export const show: Command = {
         [
           `Key ${keyId}`,
           `  scheme      ${scheme}`,
-          `  policy      ${policy}: ${threshold} of ${parties.length} must sign together`,
+          `  policy      ${policy}: ${threshold} of ${parties.length} must ${verbOf(scheme)} together`,
           `  epoch       ${epoch}`,
           `  this device ${party}, its share in ${homePaths(options).shares}`,
           `  server      ${account.serverParty} at ${account.server}`,
@@ -58,15 +60,19 @@ export const show: Command = {
 /** The public key as other programs read it. */
 export const publicForms = (group: GroupKey): Readonly<Record<string, string>> => forms[group.scheme](group);
 
-const ssh = (group: GroupKey): string => sshPublicKey(group, `keepset-${group.keyId}`);
+const ssh = (group: GroupKey): string => sshPublicKey(signingKey(group), `keepset-${group.keyId}`);
 
 const forms: Readonly<Record<Scheme, (group: GroupKey) => Readonly<Record<string, string>>>> = {
-  ed25519: (group) => ({ ssh: ssh(group), pem: spkiPem(group) }),
-  'schnorr-secp256k1': (group) => ({ xonly: toHex(group.publicKey.subarray(1)), taproot: address(group) }),
-  'ecdsa-secp256k1': (group) => ({
-    pem: spkiPem(group),
-    bitcoin: address(group),
-    ethereum: ethereumAddress(group),
+  ed25519: (group) => ({ ssh: ssh(group), pem: spkiPem(signingKey(group)) }),
+  'schnorr-secp256k1': (group) => ({
+    xonly: toHex(group.publicKey.subarray(1)),
+    taproot: address(signingKey(group)),
   }),
-  'ecdsa-p256': (group) => ({ ssh: ssh(group), pem: spkiPem(group) }),
+  'ecdsa-secp256k1': (group) => ({
+    pem: spkiPem(signingKey(group)),
+    bitcoin: address(signingKey(group)),
+    ethereum: ethereumAddress(signingKey(group)),
+  }),
+  'ecdsa-p256': (group) => ({ ssh: ssh(group), pem: spkiPem(signingKey(group)) }),
+  'ecdh-p256': (group) => ({ age: tagRecipient(group.publicKey) }),
 };

@@ -9,7 +9,7 @@ import { findKeyId } from '../home/keys.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
 import { describeIntent, intentOptions, readInput, understand } from '../intents.ts';
-import { groupPrompts } from '../terminal/group.ts';
+import { coSignersOf } from '../terminal/group.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 export const sign: Command = {
@@ -73,11 +73,6 @@ export const sign: Command = {
     });
   },
 };
-
-const coSignersOf = (text: string | undefined, terminal: Terminal): CoSigners | undefined =>
-  text === undefined
-    ? undefined
-    : { parties: text.split(',').map((party) => party.trim()), prompts: groupPrompts(terminal) };
 
 const signAll = async (
   { device }: OpenDevice,

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { KeepsetError, fromHex } from '@keepset/bytes';
 import { supportedSchemes } from '@keepset/ceremony';
-import { verifyDetached, type IntentKey } from '@keepset/intent';
+import { signingKey, verifyDetached, type IntentKey } from '@keepset/intent';
 import type { Command, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
 import { openDevice } from '../home/device.ts';
@@ -55,13 +55,13 @@ const keyFor = async (options: OptionValues, terminal: Terminal): Promise<Intent
     const name = textOption(options, 'scheme') ?? 'ed25519';
     const scheme = supportedSchemes.find((candidate) => candidate === name);
     if (scheme === undefined) throw new KeepsetError('input/unsupported', `There is no scheme ${name}.`);
-    return { scheme, publicKey: fromHex(publicKey) };
+    return signingKey({ scheme, publicKey: fromHex(publicKey) });
   }
   const { device, close } = await openDevice(options, terminal);
   try {
     const share = await device.vault.open(await findKeyId(device.vault, textOption(options, 'key')));
     share.secret.wipe();
-    return share.group;
+    return signingKey(share.group);
   } finally {
     close();
   }

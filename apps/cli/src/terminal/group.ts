@@ -1,4 +1,4 @@
-import type { GroupPrompts } from '@keepset/ceremony';
+import type { CoSigners, GroupPrompts } from '@keepset/ceremony';
 import { KeepsetError } from '@keepset/bytes';
 import type { Terminal } from './terminal.ts';
 
@@ -15,6 +15,12 @@ export const groupPrompts = (terminal: Terminal): GroupPrompts => ({
       group.roster.members.map(({ party }) => party),
     ),
 });
+
+/** The devices that --with names. */
+export const coSignersOf = (text: string | undefined, terminal: Terminal): CoSigners | undefined =>
+  text === undefined
+    ? undefined
+    : { parties: text.split(',').map((party) => party.trim()), prompts: groupPrompts(terminal) };
 
 /** @throws KeepsetError `transport/untrusted-peer` when the person says they differ. */
 export const compareDigits = async (

@@ -20,6 +20,7 @@ import { openSessionChannel } from './channel.ts';
 import { gatherGroup, type Group } from './group.ts';
 import type { GroupPrompts } from './keygen.ts';
 import type { DeviceParty } from './ports.ts';
+import { quorumWith } from './quorum.ts';
 import { runSession, type SessionPlan } from './session.ts';
 
 /** What to sign, with which key. */
@@ -35,7 +36,7 @@ export interface SignOutcome {
   readonly signature: Uint8Array;
 }
 
-/** Other devices that sign too. */
+/** Other devices that sign, or open, too. */
 export interface CoSigners {
   readonly parties: readonly string[];
   readonly prompts: GroupPrompts;
@@ -63,20 +64,7 @@ export const signWith = async (
   coSigners?: CoSigners,
 ): Promise<SignOutcome> => {
   const { group } = share;
-  const isWitnessed = !group.parties.includes(device.serverParty);
-  const present = [device.party, ...(isWitnessed ? [] : [device.serverParty]), ...(coSigners?.parties ?? [])];
-  const quorum = group.parties.filter((party) => present.includes(party));
-  for (const party of present)
-    if (!group.parties.includes(party))
-      throw new KeepsetError('policy/unsatisfied', `${party} holds no share of this key (${group.policy}).`);
-  if (quorum.length < group.threshold)
-    throw new KeepsetError(
-      'policy/unsatisfied',
-      `${quorum.join(' and ')} are not enough for ${group.policy}.`,
-      {
-        hint: `Let other devices sign too: --with ${group.parties.filter((party) => !quorum.includes(party)).join(' or --with ')}.`,
-      },
-    );
+  const quorum = quorumWith(device, group, coSigners?.parties ?? [], 'sign');
   const session = (device.rng ?? systemRng)(32);
   const start: SignStart = { kind: 'sign', keyId: group.keyId, epoch: group.epoch, quorum, request };
   if (coSigners === undefined || coSigners.parties.length === 0) {

@@ -1,6 +1,7 @@
 import type { LogEvidence } from '@keepset/wire';
 import type { SessionAct } from '../act.ts';
 import { answerAgain, type StepContext } from './handler.ts';
+import type { Commit } from './open.ts';
 import type { KeyChange, SessionWrite } from './ports.ts';
 
 /** What an act is about, apart from who asked for it and in which session. */
@@ -33,3 +34,17 @@ export const commitChange = async (
   const written = await context.party1.store.commit(sessionWrite(context, subject), change, answer);
   return written.written ? written.value : answerAgain(written.row, context);
 };
+
+/**
+ * Ends a session whose act is written already: keeps the answer that carries Party 1's part.
+ * @param wipe called once it is kept.
+ */
+export const keepAnswer =
+  (wipe: () => void): Commit =>
+  async ({ party1, caller, request, requestHash }, answer) => {
+    const { step, session, head } = request;
+    const bytes = answer(await party1.store.prove(caller.tenant, session, head));
+    await party1.store.keepAnswer(caller.tenant, session, { step, requestHash, answer: bytes });
+    wipe();
+    return bytes;
+  };

@@ -164,7 +164,7 @@ const runProtocol = async (
   const { request } = context;
   // A committed Party 1 has contributed all it can; what devices still send it is for the others.
   if (live.committed) return undefined;
-  // With a presignature Party 1 has its whole part ready at once and needs nothing from the device.
+  // With a presignature, and when a file is opened, Party 1 has its whole part ready and needs nothing from the device.
   const isReady = live.conclude(live.state) !== undefined;
   if (request.messages.length === 0 && !isReady) return undefined;
   if (request.messages.some(({ from }) => from !== member.party))
@@ -173,9 +173,9 @@ const runProtocol = async (
       `${member.party} sent a message in another name.`,
       about(request),
     );
-  if (live.state.status !== 'running')
-    throw new KeepsetError('abort/wrong-round', 'The protocol of this session has ended.', about(request));
   if (!isReady) {
+    if (live.state.status !== 'running')
+      throw new KeepsetError('abort/wrong-round', 'The protocol of this session has ended.', about(request));
     live.state = live.state.advance(request.messages);
     for (const message of live.state.outgoing) live.members.get(message.to)?.messages.push(message);
   }

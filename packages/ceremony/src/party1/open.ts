@@ -5,6 +5,7 @@ import type { StepContext } from './handler.ts';
 import { openKeygen } from './keygen.ts';
 import { openRefresh, openRepair } from './life.ts';
 import type { LiveMember, LiveSession } from './live.ts';
+import { openOpening } from './opening.ts';
 import { openPresign } from './presign.ts';
 import { openReshare } from './reshare.ts';
 import { openSign } from './sign.ts';
@@ -45,6 +46,8 @@ export const openSession = async (
       return toLive(start, openKeygen(context, start));
     case 'sign':
       return toLive(start, await openSign(context, start));
+    case 'open':
+      return toLive(start, await openOpening(context, start));
     case 'presign':
       return toLive(start, await openPresign(context, start));
     case 'refresh':

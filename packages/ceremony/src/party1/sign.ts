@@ -1,13 +1,12 @@
 import { KeepsetError } from '@keepset/bytes';
 import { sha256 } from '@noble/hashes/sha2.js';
-import { protocolFor, type KeyShare, type Step } from '@keepset/threshold';
+import { protocolFor, type KeyShare, type Scheme, type Step } from '@keepset/threshold';
 import type { SignStart } from '@keepset/wire';
-import { sessionWrite, type ActSubject } from './commit.ts';
+import { keepAnswer, sessionWrite, type ActSubject } from './commit.ts';
 import { answerAgain, type StepContext } from './handler.ts';
-import type { Commit, Opening } from './open.ts';
-import { planKeygen } from '../plan.ts';
-import { admitKey, openKey, refuseBanned } from './rules.ts';
-import { onlooker } from './witness.ts';
+import type { Opening } from './open.ts';
+import { openKey, refuseBanned } from './rules.ts';
+import { witnessUse } from './witness.ts';
 
 /**
  * Opens a signature. The order is what protects the key: check everything that can be checked without a nonce,
@@ -16,12 +15,13 @@ import { onlooker } from './witness.ts';
 export const openSign = async (context: StepContext, start: SignStart): Promise<Opening<Uint8Array>> => {
   const { party1 } = context;
   const { keyId, epoch, quorum } = start;
-  if (!quorum.includes(party1.party)) return witnessSign(context, start);
+  const subject: ActSubject = { kind: 'sign', keyId, epoch, message: sha256(start.request.message) };
+  if (!quorum.includes(party1.party)) return witnessUse(context, quorum, subject, refuseOpening);
   await refuseBanned(context, start, quorum);
   const share = await openKey(context, start);
   const abandon = (): void => share.secret.wipe();
   try {
-    const subject: ActSubject = { kind: 'sign', keyId, epoch, message: sha256(start.request.message) };
+    refuseOpening(share.group.scheme);
     const written = await party1.store.consume(sessionWrite(context, subject));
     if (!written.written) {
       abandon();
@@ -35,7 +35,7 @@ export const openSign = async (context: StepContext, start: SignStart): Promise<
       machine,
       devices: quorum.filter((party) => party !== party1.party),
       abandon,
-      conclude: (state) => (isComplete(state) ? keepSignature(abandon) : undefined),
+      conclude: (state) => (isComplete(state) ? keepAnswer(abandon) : undefined),
     };
   } catch (error) {
     abandon();
@@ -43,28 +43,10 @@ export const openSign = async (context: StepContext, start: SignStart): Promise<
   }
 };
 
-/**
- * Devices sign by themselves with a key of which Party 1 has no share. It logs that they began, which is all it can know
- * and vouch for, and passes on; a freeze keeps it from doing so.
- */
-const witnessSign = async (context: StepContext, start: SignStart): Promise<Opening<never>> => {
-  const { party1 } = context;
-  const { keyId, epoch, quorum } = start;
-  const row = await admitKey(context, start);
-  const { parties } = planKeygen(row.group.policy, party1.party);
-  if (row.sealedShare !== undefined || !quorum.every((party) => parties.includes(party)))
-    throw new KeepsetError('policy/unsupported', `This quorum does not fit key ${keyId}.`, {
-      hint: `Its policy is ${row.group.policy}; ${party1.party} takes part where it stands in it.`,
-    });
-  const subject: ActSubject = { kind: 'sign', keyId, epoch, message: sha256(start.request.message) };
-  const written = await party1.store.consume(sessionWrite(context, subject));
-  if (!written.written) return { answer: answerAgain(written.row, context) };
-  return {
-    machine: onlooker(context, quorum),
-    devices: quorum,
-    abandon: () => undefined,
-    conclude: () => keepSignature(() => undefined),
-  };
+/** @throws KeepsetError `input/unsupported` for a key that opens files */
+const refuseOpening = (scheme: Scheme): void => {
+  if (protocolFor(scheme).opening !== undefined)
+    throw new KeepsetError('input/unsupported', `A key of ${scheme} signs nothing.`);
 };
 
 /** A presignature is forgotten as it is taken, whether or not a signature comes of it. */
@@ -87,13 +69,3 @@ const startMachine = (
     throw new KeepsetError('input/invalid-argument', 'This presignature is for another key or quorum.');
   return protocol.presigning.startSign({ presignature, share, request: signRequest });
 };
-
-const keepSignature =
-  (abandon: () => void): Commit =>
-  async ({ party1, caller, request, requestHash }, answer) => {
-    const { step, session, head } = request;
-    const bytes = answer(await party1.store.prove(caller.tenant, session, head));
-    await party1.store.keepAnswer(caller.tenant, session, { step, requestHash, answer: bytes });
-    abandon();
-    return bytes;
-  };

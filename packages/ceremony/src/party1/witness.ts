@@ -1,16 +1,18 @@
 /** Party 1's side of sessions among devices alone: it passes on, waits until all confirm the same, and commits. */
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
-import { keyIdOf, startMachine, type GroupKey, type Step } from '@keepset/threshold';
+import { keyIdOf, startMachine, type GroupKey, type Scheme, type Step } from '@keepset/threshold';
 import { confirmationSchema, type Confirmation } from '@keepset/wire';
 import { groupHashOf, witnessContext } from '../witness.ts';
-import { commitChange, type ActSubject } from './commit.ts';
-import type { StepContext } from './handler.ts';
-import type { Opened } from './open.ts';
+import { planKeygen } from '../plan.ts';
+import { commitChange, keepAnswer, sessionWrite, type ActSubject } from './commit.ts';
+import { answerAgain, type StepContext } from './handler.ts';
+import type { Opened, Opening } from './open.ts';
 import type { KeyChange, KeyWrite } from './ports.ts';
+import { admitKey } from './rules.ts';
 
 /** A session that Party 1 only witnesses. */
 export interface Witnessing {
-  readonly kind: Exclude<ActSubject['kind'], 'sign' | 'presign'>;
+  readonly kind: Exclude<ActSubject['kind'], 'sign' | 'open' | 'presign'>;
   /** All who take part, in any order. */
   readonly devices: readonly string[];
   /** What the devices must confirm, as far as Party 1 knows it. */
@@ -78,14 +80,43 @@ const isSame = (a: Confirmation, b: Confirmation): boolean =>
   bytesEqual(a.publicKey, b.publicKey) &&
   bytesEqual(a.groupHash, b.groupHash);
 
-/** A machine that waits for nothing: devices sign by themselves, and Party 1 has no part to give. */
-export const onlooker = ({ party1, request }: StepContext, devices: readonly string[]): Step<never> =>
+/**
+ * Devices sign or open by themselves with a key of which Party 1 has no share. It logs that they began, which is all it
+ * can know and vouch for, and passes on; a freeze keeps it from doing so.
+ * @param checkScheme throws for a key that is not for this use.
+ */
+export const witnessUse = async (
+  context: StepContext,
+  quorum: readonly string[],
+  subject: ActSubject,
+  checkScheme: (scheme: Scheme) => void,
+): Promise<Opening<never>> => {
+  const { party1 } = context;
+  const row = await admitKey(context, subject);
+  checkScheme(row.group.scheme);
+  const { parties } = planKeygen(row.group.policy, party1.party);
+  if (row.sealedShare !== undefined || !quorum.every((party) => parties.includes(party)))
+    throw new KeepsetError('policy/unsupported', `This quorum does not fit key ${subject.keyId}.`, {
+      hint: `Its policy is ${row.group.policy}; ${party1.party} takes part where it stands in it.`,
+    });
+  const written = await party1.store.consume(sessionWrite(context, subject));
+  if (!written.written) return { answer: answerAgain(written.row, context) };
+  return {
+    machine: onlooker(context, quorum),
+    devices: quorum,
+    abandon: () => undefined,
+    conclude: () => keepAnswer(() => undefined),
+  };
+};
+
+/** A machine that waits for nothing: devices act by themselves, and Party 1 has no part to give. */
+const onlooker = ({ party1, request }: StepContext, devices: readonly string[]): Step<never> =>
   startMachine(
     { context: witnessContext(request.session), me: party1.party, peers: devices, rounds: 1 },
     () => ({
       send: new Map(),
       next: () => {
-        throw new KeepsetError('abort/wrong-round', 'The server takes no part in this signature.');
+        throw new KeepsetError('abort/wrong-round', 'The server takes no part in this.');
       },
     }),
   );

@@ -7,7 +7,6 @@ export type {
   NativeVault,
   VaultStatus,
 } from './port.ts';
-export { tagIdentity, tagRecipient, type Agree } from './p256tag.ts';
 export {
   enclaveIdentity,
   enclaveRecipient,

@@ -9,13 +9,12 @@ import {
   integerBetween,
   type Schema,
 } from '@keepset/bytes';
-import { maxShareFileBytes, type Identity } from '@keepset/wire';
+import { maxShareFileBytes, tagIdentity, tagRecipient, type Identity } from '@keepset/wire';
 import { byName, checkCopy, checkName, checkRead, healthOf, refuseOlder, sameGeneration } from '../copy.ts';
 import { openFilePlace } from '../file/place.ts';
 import type { FileSystem } from '../fs/port.ts';
 import type { CopyEntry, CopyName, PendingPlace, SharePlace, StoredCopy } from '../port.ts';
 import { propertiesOf } from '../properties.ts';
-import { tagIdentity, tagRecipient } from './p256tag.ts';
 import type { EnclaveKey, FileProtection, NativeVault } from './port.ts';
 
 const folder = '/shares';

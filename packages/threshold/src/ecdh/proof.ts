@@ -71,10 +71,7 @@ export const verifyEqualityVarTime = (
 
 type Fields = { readonly [key: string]: CborValue };
 
-const statementFields = (
-  curve: EcdsaCurve,
-  { context, party, image, base, power }: Statement,
-): Fields => {
+const statementFields = (curve: EcdsaCurve, { context, party, image, base, power }: Statement): Fields => {
   const [imageBytes, baseBytes, powerBytes] = curve.encodePoints([image, base, power]);
   return {
     context,

@@ -191,7 +191,11 @@ const dealShares = (
  * Whether one package alone passes the library's checks, found by running round 2 of a throw-away key generation
  * in which it is the only foreign package. Only used to name culprits once something is wrong.
  */
-const isGoodPackage = (suite: ScalarSuite, params: KeygenParams, suspect: DKG_Round1 | undefined): boolean => {
+const isGoodPackage = (
+  suite: ScalarSuite,
+  params: KeygenParams,
+  suspect: DKG_Round1 | undefined,
+): boolean => {
   if (suspect === undefined) return false;
   const signers = { min: params.threshold, max: params.parties.length };
   const others = params.parties

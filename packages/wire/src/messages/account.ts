@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { bytesBetween, bytesOfLength, integerBetween, type Schema } from '@keepset/bytes';
 import type { Scheme } from '@keepset/threshold';
-import { decodeMessage, encodeMessage, keyIdText, partyName } from './protocol.ts';
+import { decodeMessage, encodeMessage, keyIdText, partyName, schemeName } from './protocol.ts';
 
 /** A device asks to be enrolled. The request is signed with the key it names, which proves possession. */
 export interface EnrolRequest {
@@ -54,7 +54,7 @@ const enrolResponse: Schema<EnrolResponse> = v.strictObject({
 });
 const keySummary: Schema<KeySummary> = v.strictObject({
   keyId: keyIdText,
-  scheme: v.picklist(['ed25519', 'schnorr-secp256k1', 'ecdsa-secp256k1', 'ecdsa-p256']),
+  scheme: schemeName,
   epoch: integerBetween(0, Number.MAX_SAFE_INTEGER),
   policy: text(4096),
   publicKey: bytesBetween(32, 33),

@@ -8,6 +8,7 @@ export {
 } from './protocol.ts';
 export type {
   KeygenStart,
+  OpenStart,
   PresignStart,
   RefreshStart,
   RepairStart,

@@ -12,6 +12,7 @@ import {
 } from '@keepset/bytes';
 import {
   groupSchema,
+  schemes,
   type Digest,
   type GroupKey,
   type ProtocolMessage,
@@ -31,12 +32,8 @@ export const partyName: Schema<string> = v.pipe(v.string(), v.regex(/^[a-z][a-z0
 /** A key id: 26 base32 characters. */
 export const keyIdText: Schema<string> = v.pipe(v.string(), v.regex(/^[a-z2-7]{26}$/));
 
-const schemeName: Schema<Scheme> = v.picklist([
-  'ed25519',
-  'schnorr-secp256k1',
-  'ecdsa-secp256k1',
-  'ecdsa-p256',
-]);
+/** A scheme's name. */
+export const schemeName: Schema<Scheme> = v.picklist<readonly Scheme[]>(schemes);
 const digestName: Schema<Digest> = v.picklist(['none', 'sha256', 'sha256d', 'keccak256']);
 const partyList: Schema<string[]> = v.pipe(v.array(partyName), v.minLength(2), v.maxLength(32));
 
@@ -65,6 +62,18 @@ export interface SignStart {
   readonly request: SignRequest;
   /** Id of the presignature to use, 32 bytes. */
   readonly presignature?: Uint8Array;
+}
+
+/** Opens a sealed file. The server learns the file's ephemeral point, not the file. */
+export interface OpenStart {
+  readonly kind: 'open';
+  readonly keyId: string;
+  readonly epoch: number;
+  readonly quorum: readonly string[];
+  /** Who learns the outcome: the party that sends this. */
+  readonly opener: string;
+  /** 65 bytes, uncompressed. */
+  readonly ephemeral: Uint8Array;
 }
 
 /** Opens the two ECDSA rounds that run before a message is known. */
@@ -112,7 +121,8 @@ export interface RepairStart {
 }
 
 /** What a session is about; sent with its first step. */
-export type SessionStart = KeygenStart | SignStart | PresignStart | RefreshStart | ReshareStart | RepairStart;
+export type SessionStart =
+  KeygenStart | SignStart | OpenStart | PresignStart | RefreshStart | ReshareStart | RepairStart;
 
 const epoch: Schema<number> = integerBetween(0, Number.MAX_SAFE_INTEGER);
 const policyText: Schema<string> = v.pipe(v.string(), v.minLength(1), v.maxLength(4096));
@@ -145,6 +155,14 @@ const signStart: Schema<SignStart> = v.pipe(
 const starts: Readonly<Record<SessionStart['kind'], Schema<SessionStart>>> = {
   keygen: v.strictObject({ kind: v.literal('keygen'), scheme: schemeName, policy: policyText }),
   sign: signStart,
+  open: v.strictObject({
+    kind: v.literal('open'),
+    keyId: keyIdText,
+    epoch,
+    quorum: partyList,
+    opener: partyName,
+    ephemeral: bytesOfLength(65),
+  }),
   presign: v.strictObject({
     kind: v.literal('presign'),
     keyId: keyIdText,

@@ -171,6 +171,7 @@ export const samples: readonly Sample[] = [
     'step-sign-presigned',
     first({ ...sign, request: { ...request, digest: 'keccak256' }, presignature: counting(32, 80) }),
   ),
+  step('step-open', first({ ...sign, kind: 'open', opener: 'phone', ephemeral: counting(65, 30) })),
   step('step-presign', first({ kind: 'presign', keyId, epoch: 1, quorum: ['phone', 'server'], path: [] })),
   step('step-refresh', first({ kind: 'refresh', keyId, epoch: 2 })),
   step('step-refresh-approved', first({ kind: 'refresh', keyId, epoch: 2, approval: 'a code' })),

@@ -1,6 +1,6 @@
 /**
- * Opening age files sealed to a P-256 tag recipient (`age1tag1…`) with a key that only does ECDH, such as one in the
- * Secure Enclave. Everything but the agreement happens here.
+ * Opening age files sealed to a P-256 tag recipient (`age1tag1…`) with a key that only does ECDH: one in the Secure
+ * Enclave, or one that a quorum holds. Everything but the agreement happens here.
  * @spec C2SP age.md, "The tagged recipient types"; RFC 9180 §4.1, §5.1
  */
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js';
@@ -9,10 +9,10 @@ import { expand, extract } from '@noble/hashes/hkdf.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { base64nopad, bech32 } from '@scure/base';
 import { KeepsetError, bytesEqual, concatBytes, utf8ToBytes } from '@keepset/bytes';
-import type { Identity } from '@keepset/wire';
+import type { Identity } from '../share-file/index.ts';
 
 /**
- * ECDH with the held key. May ask the user.
+ * ECDH with the held key. May ask the user, or others who hold the key too.
  * @param peer 65 bytes, uncompressed. @returns the shared point's x, 32 bytes.
  */
 export type Agree = (peer: Uint8Array) => Promise<Uint8Array>;
@@ -89,10 +89,7 @@ export const tagIdentity = (publicKey: Uint8Array, agree: Agree): Identity => {
   const ownUncompressed = pointOf(publicKey).toBytes(false);
   return {
     unwrapFileKey: async (stanzas) => {
-      for (const { args, body } of stanzas) {
-        if (args[0] !== 'p256tag') continue;
-        const { tag, enc } = parseArgs(args, body);
-        if (!bytesEqual(tag, tagOf(enc, own))) continue;
+      for (const { enc, body } of ownStanzas(own, stanzas)) {
         const dh = await agree(enc);
         const { key, nonce } = scheduleOf(dh, enc, ownUncompressed);
         dh.fill(0);
@@ -107,6 +104,25 @@ export const tagIdentity = (publicKey: Uint8Array, agree: Agree): Identity => {
     },
   };
 };
+
+/** A stanza as it stands in the header of an age file. */
+type Stanza = Parameters<Identity['unwrapFileKey']>[0][number];
+
+/**
+ * The ephemeral points, 65 bytes each, of the stanzas whose tag is the key's: with these the key has to agree.
+ * @throws KeepsetError `place/damaged` for a malformed p256tag stanza
+ */
+export const tagEphemerals = (publicKey: Uint8Array, stanzas: readonly Stanza[]): readonly Uint8Array[] =>
+  ownStanzas(compressed(publicKey), stanzas).map(({ enc }) => enc);
+
+const ownStanzas = (
+  own: Uint8Array,
+  stanzas: readonly Stanza[],
+): readonly { readonly enc: Uint8Array; readonly body: Uint8Array }[] =>
+  stanzas
+    .filter(({ args }) => args[0] === 'p256tag')
+    .map(({ args, body }) => ({ ...parseArgs(args, body), body }))
+    .filter(({ tag, enc }) => bytesEqual(tag, tagOf(enc, own)));
 
 const parseArgs = (args: readonly string[], body: Uint8Array): { tag: Uint8Array; enc: Uint8Array } => {
   const [, tagText = '', encText = '', ...rest] = args;
