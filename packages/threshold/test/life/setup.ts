@@ -27,7 +27,7 @@ export type { Run, Wire };
 export type Starts<R> = Map<PartyId, () => Step<R>>;
 
 export const curveOf = (scheme: Scheme): CurvePort =>
-  scheme === 'ed25519' ? ed25519Curve : scheme === 'ecdsa-p256' ? p256Curve : secp256k1Curve;
+  scheme === 'ed25519' ? ed25519Curve : scheme.endsWith('p256') ? p256Curve : secp256k1Curve;
 
 export const policyOf = (parties: readonly PartyId[], threshold: number): string =>
   `thresh(${threshold},${parties.join(',')})`;
