@@ -7,7 +7,7 @@ import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
 import { coSignersOf } from '../terminal/group.ts';
 import { openStream } from '../vault/age.ts';
-import { openSealed, openTarget } from '../vault/files.ts';
+import { chooseTarget, openSealed } from '../vault/files.ts';
 import { openShareFor } from '../vault/keys.ts';
 
 export const open: Command = {
@@ -48,17 +48,11 @@ export const open: Command = {
       try {
         const { keyId, publicKey } = share.group;
         // Before anybody is asked: what cannot be kept need not be opened.
-        const target = await openTarget(out, 0o600, options['force'] === true);
+        const target = await chooseTarget(out, 0o600, options['force'] === true);
         const coOpeners = coSignersOf(textOption(options, 'with'), terminal);
-        let content: AsyncIterable<Uint8Array>;
-        try {
-          content = await openStream(source.stream(), publicKey, (ephemeral) =>
-            runOpen(device, share, ephemeral, coOpeners),
-          );
-        } catch (error) {
-          await target.abandon();
-          throw error;
-        }
+        const content = await openStream(source.stream(), publicKey, (ephemeral) =>
+          runOpen(device, share, ephemeral, coOpeners),
+        );
         const bytes = await target.write(content);
         if (out !== '-')
           terminal.result({ file: out, bytes, keyId }, [`Opened with key ${keyId}.`, `Written to ${out}.`]);

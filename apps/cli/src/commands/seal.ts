@@ -7,7 +7,7 @@ import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { sealStream } from '../vault/age.ts';
-import { openPlain, openTarget } from '../vault/files.ts';
+import { chooseTarget, openPlain } from '../vault/files.ts';
 import { openVaultShare } from '../vault/keys.ts';
 
 export const seal: Command = {
@@ -46,27 +46,14 @@ export const seal: Command = {
       throw new KeepsetError('input/invalid-argument', '--json and --out - would write to the same place.');
     const { recipient, keyId } = await recipientOf(options, terminal);
     const plain = await openPlain(file);
-    const target = await openTarget(out, 0o666, options['force'] === true);
-    const bytes = await target.write(await sealed(plain, recipient, target.abandon));
+    const target = await chooseTarget(out, 0o666, options['force'] === true);
+    const bytes = await target.write(await sealStream(plain, recipient));
     if (out === '-') return;
     terminal.result({ file: out, bytes, recipient, keyId: keyId ?? null }, [
       `Sealed to ${keyId === undefined ? recipient : `key ${keyId}`}.`,
       `Written to ${out}. ${file === '-' ? '' : `${file} is still there in clear.`}`.trim(),
     ]);
   },
-};
-
-const sealed = async (
-  plain: ReadableStream<Uint8Array>,
-  recipient: string,
-  abandon: () => Promise<void>,
-): Promise<ReadableStream<Uint8Array>> => {
-  try {
-    return await sealStream(plain, recipient);
-  } catch (error) {
-    await abandon();
-    throw error;
-  }
 };
 
 const outOf = (file: string, options: OptionValues): string => {

@@ -1,6 +1,8 @@
 /** Files that go in and out of sealing and opening. */
+import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { link, lstat, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { access, constants, link, lstat, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { armor } from 'age-encryption';
@@ -83,34 +85,31 @@ const streamOf = (file: string): ReadableStream<Uint8Array> =>
 export interface Target {
   /** Writes all of it, durably. @returns how many bytes. Leaves nothing behind if the content throws. */
   write(content: AsyncIterable<Uint8Array>): Promise<number>;
-  /** Gives the place up, if nothing was written. */
-  abandon(): Promise<void>;
 }
 
 /**
- * Takes a place for a result; `-` is standard output, where it flows as it comes.
+ * Chooses a place for a result; `-` is standard output, where it flows as it comes.
  * @param mode permissions, before the umask.
  * @throws KeepsetError `place/exists` unless `force`, `place/unreachable`
  */
-export const openTarget = async (path: string, mode: number, force: boolean): Promise<Target> => {
-  if (path === '-') return { write: writeOut, abandon: () => Promise.resolve() };
+export const chooseTarget = async (path: string, mode: number, force: boolean): Promise<Target> => {
+  if (path === '-') return { write: writeOut };
   await refuseExisting(path, force);
-  const part = `${path}.part`;
-  const handle = await openPart(part, path, mode);
-  const abandon = async (): Promise<void> => {
-    await handle.close();
-    await rm(part, { force: true });
-  };
+  try {
+    await access(dirname(resolve(path)), constants.W_OK);
+  } catch (cause) {
+    throw new KeepsetError('place/unreachable', `${path} cannot be written.`, { cause });
+  }
   return {
-    abandon,
     write: async (content) => {
+      // A name of its own: what a run that was killed left behind is in nobody's way.
+      const part = `${path}.${randomBytes(4).toString('hex')}.part`;
       try {
-        const length = await writeAll(handle, content);
-        await handle.close();
+        const length = await writeAll(part, mode, content);
         await putInPlace(part, path, force);
         return length;
       } catch (error) {
-        await abandon();
+        await rm(part, { force: true });
         throw asKeepsetError(path, error);
       }
     },
@@ -131,19 +130,6 @@ const existsAlready = (path: string, cause?: unknown): KeepsetError =>
     cause,
   });
 
-const openPart = async (part: string, path: string, mode: number): Promise<FileHandle> => {
-  try {
-    return await open(part, 'wx', mode);
-  } catch (cause) {
-    if (codeOf(cause) === 'EEXIST')
-      throw new KeepsetError('place/exists', `${part} exists already.`, {
-        hint: 'Another run is writing it; or one was cut off, then remove it.',
-        cause,
-      });
-    throw asKeepsetError(path, cause);
-  }
-};
-
 /** Unlike a rename, a new link never replaces a file that came in the meantime. Not every file system has links. */
 const putInPlace = async (part: string, path: string, force: boolean): Promise<void> => {
   if (force) return rename(part, path);
@@ -157,14 +143,19 @@ const putInPlace = async (part: string, path: string, force: boolean): Promise<v
   await rm(part);
 };
 
-const writeAll = async (handle: FileHandle, content: AsyncIterable<Uint8Array>): Promise<number> => {
-  let length = 0;
-  for await (const chunk of content) {
-    await handle.writeFile(chunk);
-    length += chunk.length;
+const writeAll = async (path: string, mode: number, content: AsyncIterable<Uint8Array>): Promise<number> => {
+  const handle = await open(path, 'wx', mode);
+  try {
+    let length = 0;
+    for await (const chunk of content) {
+      await handle.writeFile(chunk);
+      length += chunk.length;
+    }
+    await handle.sync();
+    return length;
+  } finally {
+    await handle.close();
   }
-  await handle.sync();
-  return length;
 };
 
 const writeOut = async (content: AsyncIterable<Uint8Array>): Promise<number> => {

@@ -1,0 +1,300 @@
+/** Sealed files with the real command: a key under a policy, files for it by us and by others, opened by quorums. */
+import { Encrypter, armor } from 'age-encryption';
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { decodeCbor } from '@keepset/bytes';
+import { temporaryFolder } from '../support/folders.ts';
+import {
+  bin,
+  errorOf,
+  keepset,
+  keepsetJson,
+  onlyObject,
+  run,
+  serve,
+  serverFolders,
+  start,
+  untilSaid,
+  type Ended,
+  type Serving,
+} from '../support/processes.ts';
+
+// Many real processes or runs: on a busy machine they take their time.
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
+
+const work = temporaryFolder();
+const at = (name: string): string => join(work, name);
+const phone = ['--home', at('phone')];
+const laptop = ['--home', at('laptop')];
+const text = 'to my heirs\n';
+
+let server: Serving;
+let vault: Record<string, unknown>;
+let pair: Record<string, unknown>;
+let recipient: string;
+
+const idOf = ({ keyId }: Record<string, unknown>): string => keyId as string;
+const succeed = async (args: readonly string[]): Promise<Record<string, unknown>> => {
+  const { code, json, stderr } = await keepsetJson(args);
+  expect({ code, json, stderr }).toMatchObject({ code: 0 });
+  return json;
+};
+const refused = async (args: readonly string[]): Promise<ReturnType<typeof errorOf>> => {
+  const ended = await keepsetJson(args);
+  expect(ended.code).not.toBe(0);
+  return errorOf(ended);
+};
+
+/** Starts a command on the phone, and joins it on the laptop with the code it prints. */
+const together = async (
+  args: readonly string[],
+  joining: readonly string[] = [],
+): Promise<[Ended, Ended]> => {
+  const running = start(process.execPath, [bin, ...args, '--json']);
+  await untilSaid(running, 'keepset join ');
+  const code = /keepset join (\S+)/.exec(running.stderr())?.[1] ?? '';
+  const joined = await run(process.execPath, [bin, 'join', code, ...joining, ...laptop, '--json']);
+  if (joined.code !== 0) running.child.kill('SIGKILL');
+  return [await running.ended, joined];
+};
+const bothSucceed = async (
+  args: readonly string[],
+  joining: readonly string[] = [],
+): Promise<Record<string, unknown>> => {
+  const [started, joined] = await together(args, joining);
+  expect({ ...joined, of: 'joined' }).toMatchObject({ code: 0 });
+  expect({ ...started, of: 'started' }).toMatchObject({ code: 0 });
+  return onlyObject(started.stdout);
+};
+
+const sealedByOthers = async (
+  plain: Uint8Array | string,
+  ...more: readonly string[]
+): Promise<Uint8Array> => {
+  const encrypter = new Encrypter();
+  for (const each of [...more, recipient]) encrypter.addRecipient(each);
+  return encrypter.encrypt(plain);
+};
+
+/** How many entries of the server's log the phone has seen. */
+const logSize = (): number =>
+  (decodeCbor(Uint8Array.from(readFileSync(join(at('phone'), 'log-head.cbor')))) as { size: number }).size;
+
+beforeAll(async () => {
+  writeFileSync(at('will.txt'), text);
+  server = await serve(serverFolders());
+  await succeed(['enroll', server.invitation ?? '', ...phone]);
+  const { invitation } = await succeed(['add-device', ...phone]);
+  await succeed(['enroll', invitation as string, '--party', 'laptop', ...laptop]);
+  vault = await bothSucceed([
+    ...['keygen', '--scheme', 'ecdh-p256', '--policy', 'thresh(2,server,phone,laptop)', ...phone],
+  ]);
+  recipient = ((await succeed(['show', idOf(vault), ...phone]))['forms'] as { age: string }).age;
+});
+
+describe('a key that opens files', () => {
+  it('shows the recipient that any age program takes, and signs nothing', async () => {
+    expect(recipient).toMatch(/^age1tag1q[a-z0-9]{57,}$/);
+    const shown = await keepset(['show', ...phone]);
+    expect(shown.stdout).toContain('2 of 3 must open together');
+    expect(shown.stdout).toContain(recipient);
+    const error = await refused(['sign', at('will.txt'), ...phone]);
+    expect(error.code).toBe('input/unsupported');
+    expect(error.hint).toContain('keepset open');
+    expect(await refused(['derive', 'm/0', ...phone])).toMatchObject({ code: 'input/unsupported' });
+  });
+});
+
+describe('keepset seal', () => {
+  it('writes an age file with one p256tag stanza, and keeps the original', async () => {
+    const sealed = await succeed(['seal', at('will.txt'), ...phone]);
+    expect(sealed).toMatchObject({ file: at('will.txt.age'), recipient, keyId: idOf(vault) });
+    const lines = readFileSync(at('will.txt.age'), 'latin1').split('\n');
+    expect(lines[0]).toBe('age-encryption.org/v1');
+    expect(lines[1]).toMatch(/^-> p256tag [A-Za-z0-9+/]{6} [A-Za-z0-9+/]{87}$/);
+    expect(lines[2]).toMatch(/^[A-Za-z0-9+/]{43}$/);
+    expect(lines[3]).toMatch(/^--- [A-Za-z0-9+/]{43}$/);
+    expect(sealed['bytes']).toBe(statSync(at('will.txt.age')).size);
+    expect(readFileSync(at('will.txt'), 'utf8')).toBe(text);
+  });
+
+  it('never replaces a file unasked', async () => {
+    const before = readFileSync(at('will.txt.age'));
+    expect(await refused(['seal', at('will.txt'), ...phone])).toMatchObject({ code: 'place/exists' });
+    expect(readFileSync(at('will.txt.age'))).toEqual(before);
+    await succeed(['seal', at('will.txt'), '--force', ...phone]);
+    expect(readFileSync(at('will.txt.age'))).not.toEqual(before);
+    expect(await refused(['seal', at('will.txt'), '--out', work, '--force', ...phone])).toMatchObject({
+      code: 'place/exists',
+    });
+    expect(readdirSync(work).filter((name) => name.endsWith('.part'))).toEqual([]);
+  });
+
+  it('needs no device when it is told the recipient, and reads standard input', async () => {
+    const nobody = ['--home', at('nobody')];
+    await succeed(['seal', at('will.txt'), '--to', recipient, '--out', at('by-nobody.age'), ...nobody]);
+    const piped = await keepset(['seal', '-', '--to', recipient, '--out', at('piped.age')], { input: text });
+    expect(piped).toMatchObject({ code: 0, stdout: expect.stringContaining(at('piped.age')) });
+    for (const to of ['age1tag1qqqq', 'age1qqqq', 'nonsense', recipient.replace('tag1q', 'tag1p')])
+      expect(
+        await refused(['seal', at('will.txt'), '--to', to, '--out', at('no.age'), ...nobody]),
+      ).toMatchObject({ code: 'input/malformed' });
+    expect(existsSync(at('no.age'))).toBe(false);
+    expect(readdirSync(work).filter((name) => name.endsWith('.part'))).toEqual([]);
+    expect(await refused(['seal', at('missing'), ...phone])).toMatchObject({
+      code: 'input/invalid-argument',
+    });
+  });
+});
+
+describe('keepset open', () => {
+  const open = (name: string, ...args: readonly string[]) =>
+    succeed(['open', at(name), '--out', at(`${name}.open`), ...args]);
+
+  it('opens with the server: from the phone, and from the laptop', async () => {
+    for (const device of [phone, laptop]) {
+      const opened = await open('will.txt.age', '--force', ...device);
+      expect(opened).toMatchObject({ keyId: idOf(vault), bytes: text.length });
+      expect(readFileSync(at('will.txt.age.open'), 'utf8')).toBe(text);
+      expect(statSync(at('will.txt.age.open')).mode & 0o777).toBe(0o600);
+    }
+    await open('by-nobody.age', ...phone);
+    await open('piped.age', ...laptop);
+    expect(readFileSync(at('by-nobody.age.open'), 'utf8')).toBe(text);
+    expect(readFileSync(at('piped.age.open'), 'utf8')).toBe(text);
+  });
+
+  it('opens with the server and another device, which brings its own copy or only the header', async () => {
+    const copy = readFileSync(at('will.txt.age'));
+    writeFileSync(at('copy.age'), copy);
+    writeFileSync(at('header.age'), copy.subarray(0, copy.indexOf('\n--- ') + 49));
+    for (const theirs of ['copy.age', 'header.age']) {
+      const out = ['--out', at('both'), '--force', '--with', 'laptop'];
+      const opened = await bothSucceed(['open', at('will.txt.age'), ...out, ...phone], [at(theirs)]);
+      expect(opened).toMatchObject({ bytes: text.length });
+      expect(readFileSync(at('both'), 'utf8')).toBe(text);
+    }
+  });
+
+  it('is not helped by a device that has another file, or none', async () => {
+    await succeed(['seal', at('will.txt'), '--out', at('other.age'), ...phone]);
+    for (const [theirs, code] of [
+      [[at('other.age')], 'policy/forbidden'],
+      [[at('will.txt')], 'input/malformed'],
+      [[], 'input/invalid-argument'],
+    ] as const) {
+      const out = ['--out', at('never'), '--with', 'laptop'];
+      const [, joined] = await together(['open', at('will.txt.age'), ...out, ...phone], theirs);
+      expect(errorOf({ json: onlyObject(joined.stdout) }).code).toBe(code);
+      expect(existsSync(at('never'))).toBe(false);
+    }
+  });
+
+  it('opens what other programs seal: several recipients, armor, empty and large files', async () => {
+    const large = randomBytes(3 * 1024 * 1024 + 17);
+    const other = 'age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj';
+    const files: [string, string | Uint8Array, string | Uint8Array][] = [
+      ['plain', await sealedByOthers(text), text],
+      ['several', await sealedByOthers(text, other), text],
+      ['armored', armor.encode(await sealedByOthers(text)), text],
+      ['crlf', `\r\n${armor.encode(await sealedByOthers(text)).replaceAll('\n', '\r\n')}\n`, text],
+      ['empty', await sealedByOthers(''), ''],
+      ['chunk', await sealedByOthers(large.subarray(0, 65536)), large.subarray(0, 65536)],
+      ['large', await sealedByOthers(large), large],
+      ['large-armored', armor.encode(await sealedByOthers(large)), large],
+    ];
+    for (const [name, sealed, plain] of files) {
+      writeFileSync(at(`${name}.age`), sealed);
+      await succeed(['open', at(`${name}.age`), ...phone]);
+      const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+      expect(digest(readFileSync(at(name))), name).toBe(digest(Buffer.from(plain)));
+    }
+    const piped = await keepset(['open', '-', '--out', '-', ...phone], {
+      input: await sealedByOthers(text),
+    });
+    expect(piped).toMatchObject({ code: 0, stdout: text });
+  });
+
+  it('writes the act, and nothing else, into the log', async () => {
+    const before = logSize();
+    await open('will.txt.age', '--force', ...phone);
+    expect(logSize()).toBe(before + 1);
+    const sealed = Buffer.from(await sealedByOthers(text));
+    const bad: [string, Uint8Array | string, string][] = [
+      ['not-age', text, 'input/malformed'],
+      ['nothing', '', 'input/malformed'],
+      ['foreign', await foreignFile(), 'input/unknown-key'],
+      ['header-only', sealed.subarray(0, 150), 'input/malformed'],
+      ['later', sealed.toString('latin1').replace('/v1', '/v2'), 'wire/unsupported-version'],
+      ['bad-armor', armor.encode(sealed).replace('-----END', '----END'), 'input/malformed'],
+      [
+        'huge',
+        `age-encryption.org/v1\n${'-> grease x\n\n'.repeat(10_000)}${sealed.subarray(22).toString('latin1')}`,
+        'wire/too-large',
+      ],
+    ];
+    for (const [name, content, code] of bad) {
+      writeFileSync(at(`${name}.age`), content, 'latin1');
+      expect(await refused(['open', at(`${name}.age`), ...phone]), name).toMatchObject({ code });
+      expect(existsSync(at(name))).toBe(false);
+    }
+    expect(await refused(['open', at('will.txt.age'), ...phone])).toMatchObject({ code: 'place/exists' });
+    expect(await refused(['open', at('missing.age'), ...phone])).toMatchObject({
+      code: 'input/invalid-argument',
+    });
+    // None of these asked the server for anything.
+    await open('will.txt.age', '--force', ...phone);
+    expect(logSize()).toBe(before + 2);
+  });
+
+  it('leaves nothing of a file that turns out to be cut off or altered', async () => {
+    const sealed = Buffer.from(await sealedByOthers(randomBytes(200_000)));
+    const altered: [string, Uint8Array][] = [
+      ['cut', sealed.subarray(0, -1)],
+      ['cut-at-chunk', sealed.subarray(0, sealed.length - (200_000 % 65536) - 16)],
+      ['cut-to-header', sealed.subarray(0, sealed.indexOf('\n--- ') + 49)],
+      ['longer', Buffer.concat([sealed, Buffer.of(0)])],
+      ['flipped', Buffer.from(sealed.map((byte, i) => (i === sealed.length - 20_000 ? byte ^ 1 : byte)))],
+      ['mac', Buffer.from(sealed.toString('latin1').replace(/--- ..../, '--- AAAA'), 'latin1')],
+      [
+        'stanza',
+        Buffer.from(sealed.map((byte, i) => (i === sealed.indexOf('\n', 30) + 5 ? byte ^ 1 : byte))),
+      ],
+    ];
+    for (const [name, bytes] of altered) {
+      writeFileSync(at(`${name}.age`), bytes);
+      expect((await refused(['open', at(`${name}.age`), ...phone])).code, name).toMatch(
+        /^input\/(malformed|unknown-key)$/,
+      );
+      expect(existsSync(at(name)), name).toBe(false);
+    }
+    expect(readdirSync(work).filter((name) => name.endsWith('.part'))).toEqual([]);
+  });
+});
+
+describe('the life of the key', () => {
+  it('refreshed, it opens old files; an old share opens nothing more', async () => {
+    pair = await succeed(['keygen', '--scheme', 'ecdh-p256', ...laptop]);
+    await succeed(['seal', at('will.txt'), '--key', idOf(pair), '--out', at('pair.age'), ...laptop]);
+    const shares = join(at('laptop'), 'shares');
+    const old = readdirSync(shares).find((name) => name.includes(idOf(pair))) ?? '';
+    const copy = readFileSync(join(shares, old));
+    expect(await succeed(['refresh', '--key', idOf(pair), ...laptop])).toMatchObject({ epoch: 1 });
+    await succeed(['open', at('pair.age'), ...laptop]);
+    expect(readFileSync(at('pair'), 'utf8')).toBe(text);
+    for (const name of readdirSync(shares).filter((each) => each.includes(idOf(pair))))
+      writeFileSync(join(shares, name), '');
+    writeFileSync(join(shares, old), copy);
+    const error = await refused(['open', at('pair.age'), '--out', at('late'), ...laptop]);
+    expect(error.code).toMatch(/^(abort\/wrong-epoch|place\/damaged)$/);
+    expect(existsSync(at('late'))).toBe(false);
+  });
+});
+
+const foreignFile = async (): Promise<Uint8Array> => {
+  const encrypter = new Encrypter();
+  encrypter.addRecipient('age1tag1qgpp0esh7zmygwfgy78edxv7dx3r5nevz54a7mtvmanwtwqzst2w6avry5x');
+  return encrypter.encrypt(text);
+};
