@@ -1,7 +1,7 @@
 /** Sealed files with the real command: a key under a policy, files for it by us and by others, opened by quorums. */
 import { Encrypter, armor } from 'age-encryption';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { decodeCbor } from '@keepset/bytes';
@@ -284,11 +284,12 @@ describe('the life of the key', () => {
     expect(await succeed(['refresh', '--key', idOf(pair), ...laptop])).toMatchObject({ epoch: 1 });
     await succeed(['open', at('pair.age'), ...laptop]);
     expect(readFileSync(at('pair'), 'utf8')).toBe(text);
+    // A thief's copy of the share from before, and a device that has nothing newer.
     for (const name of readdirSync(shares).filter((each) => each.includes(idOf(pair))))
-      writeFileSync(join(shares, name), '');
+      rmSync(join(shares, name));
     writeFileSync(join(shares, old), copy);
-    const error = await refused(['open', at('pair.age'), '--out', at('late'), ...laptop]);
-    expect(error.code).toMatch(/^(abort\/wrong-epoch|place\/damaged)$/);
+    const stale = ['open', at('pair.age'), '--out', at('late'), ...laptop];
+    expect(await refused(stale)).toMatchObject({ code: 'abort/wrong-epoch' });
     expect(existsSync(at('late'))).toBe(false);
   });
 });

@@ -1,8 +1,15 @@
 /** Step requests as a device makes them, one by one, so that tests can hold them, repeat them and change them. */
 import { randomBytes } from 'node:crypto';
 import type { DeviceParty } from '@keepset/ceremony';
-import { encodeStepRequest, type LogHead, type StepRequest } from '@keepset/wire';
-import { protocolFor, type KeyShare, type Running, type Scheme, type SignRequest } from '@keepset/threshold';
+import { encodeStepRequest, type LogHead, type OpenStart, type StepRequest } from '@keepset/wire';
+import {
+  protocolFor,
+  type KeyShare,
+  type OpenedPoint,
+  type Running,
+  type Scheme,
+  type SignRequest,
+} from '@keepset/threshold';
 
 /** A step request and the protocol state that waits for its answer. */
 export interface Step<R> {
@@ -72,6 +79,30 @@ export const signRequestOf = (
     },
     state,
   );
+};
+
+/** The only step of opening a file. @param changes what its start says otherwise than it should */
+export const openRequestOf = (
+  { party, serverParty }: Pick<DeviceParty, 'party' | 'serverParty'>,
+  share: KeyShare,
+  ephemeral: Uint8Array,
+  {
+    session = freshSession(),
+    head,
+    changes = {},
+  }: {
+    readonly session?: Uint8Array;
+    readonly head?: LogHead;
+    readonly changes?: Partial<OpenStart>;
+  } = {},
+): Step<OpenedPoint> => {
+  const { opening } = protocolFor('ecdh-p256');
+  if (opening === undefined) throw new Error('no scheme opens files');
+  const { keyId, epoch, parties } = share.group;
+  const quorum = parties.filter((each) => each === party || each === serverParty);
+  const state = running<OpenedPoint>(opening.startOpen({ share, session, quorum, opener: party, ephemeral }));
+  const start: OpenStart = { kind: 'open', keyId, epoch, quorum, opener: party, ephemeral, ...changes };
+  return stepOf(session, 1, { party, start, ...(head === undefined ? {} : { head }) }, state);
 };
 
 const stepOf = <R>(
