@@ -88,9 +88,8 @@ beforeAll(async () => {
   await succeed(['enroll', server.invitation ?? '', ...phone]);
   const { invitation } = await succeed(['add-device', ...phone]);
   await succeed(['enroll', invitation as string, '--party', 'laptop', ...laptop]);
-  vault = await bothSucceed([
-    ...['keygen', '--scheme', 'ecdh-p256', '--policy', 'thresh(2,server,phone,laptop)', ...phone],
-  ]);
+  const policy = ['--policy', 'thresh(2,server,phone,laptop)'];
+  vault = await bothSucceed(['keygen', '--scheme', 'ecdh-p256', ...policy, ...phone]);
   recipient = ((await succeed(['show', idOf(vault), ...phone]))['forms'] as { age: string }).age;
 });
 
