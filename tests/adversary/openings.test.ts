@@ -1,9 +1,8 @@
 /** What Party 1 and the devices refuse in an opening, and what a server that lies in one gains. */
-import { createECDH } from 'node:crypto';
+import { createECDH, createHash } from 'node:crypto';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { KeepsetError, decodeCbor, encodeCbor, toHex } from '@keepset/bytes';
 import { isEntryOf, readEntry } from '@keepset/log';
-import { sha256 } from '@noble/hashes/sha2.js';
 import {
   runKeygen,
   runOpen,
@@ -30,6 +29,7 @@ import { openRequestOf, signRequestOf } from '../support/steps.ts';
 // Many real processes or runs: on a busy machine they take their time.
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
+const sha256 = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(bytes).digest());
 const file = createECDH('prime256v1');
 const ephemeral = Uint8Array.from(file.generateKeys());
 const request = { message: new Uint8Array(32), digest: 'none' } as const;

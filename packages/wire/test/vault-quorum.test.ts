@@ -22,7 +22,8 @@ const quorumOf =
     const opening = protocolFor('ecdh-p256').opening!;
     const opener = quorum[0]!;
     const session = crypto.getRandomValues(new Uint8Array(32));
-    const run = (party: PartyId) => opening.startOpen({ share: shareOf(party), session, quorum, opener, ephemeral });
+    const run = (party: PartyId) =>
+      opening.startOpen({ share: shareOf(party), session, quorum, opener, ephemeral });
     const waiting = run(opener);
     const messages = quorum.slice(1).flatMap((party) => run(party).outgoing);
     const done = waiting.status === 'running' ? waiting.advance(messages) : waiting;
