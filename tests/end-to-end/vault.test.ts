@@ -136,6 +136,7 @@ describe('keepset seal', () => {
     await succeed(['seal', at('will.txt'), '--to', recipient, '--out', at('by-nobody.age'), ...nobody]);
     const piped = await keepset(['seal', '-', '--to', recipient, '--out', at('piped.age')], { input: text });
     expect(piped).toMatchObject({ code: 0, stdout: expect.stringContaining(at('piped.age')) });
+    expect(await refused(['seal', work, ...phone])).toMatchObject({ code: 'input/invalid-argument' });
     for (const to of ['age1tag1qqqq', 'age1qqqq', 'nonsense', recipient.replace('tag1q', 'tag1p')])
       expect(
         await refused(['seal', at('will.txt'), '--to', to, '--out', at('no.age'), ...nobody]),

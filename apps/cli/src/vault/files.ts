@@ -68,6 +68,7 @@ const readHead = async (file: string, length: number): Promise<Uint8Array> => {
   try {
     const handle = await open(file);
     try {
+      if ((await handle.stat()).isDirectory()) throw new TypeError('a folder');
       const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, 0);
       return new Uint8Array(buffer.subarray(0, bytesRead));
     } finally {
@@ -166,7 +167,11 @@ const writeOut = async (content: AsyncIterable<Uint8Array>): Promise<number> => 
       yield chunk;
     }
   };
-  await pipeline(Readable.from(counted()), process.stdout, { end: false });
+  try {
+    await pipeline(Readable.from(counted()), process.stdout, { end: false });
+  } catch (error) {
+    throw asKeepsetError('Standard output', error);
+  }
   return length;
 };
 

@@ -82,12 +82,16 @@ const openTogether = async (
   opening.checkOpen({ ...params, session: new Uint8Array(32) });
   const session = await gather();
   const others = quorum.filter((party) => party !== device.party).join(', ');
+  device.onProgress?.({ step: 1, of: 2, text: `Opening with ${others}` });
   const opened = await runSession(device, {
     ...session,
     machine: opening.startOpen({ ...params, session: session.channel.session }),
     act: () => ({ kind: 'open', keyId, epoch, message: sha256(ephemeral) }),
-    onRound: () => device.onProgress?.({ step: 1, of: 1, text: `Opening with ${others}` }),
   });
-  device.onProgress?.({ step: 1, of: 1, text: 'Partial decryptions and log proof verified' });
+  device.onProgress?.({
+    step: 2,
+    of: 2,
+    text: `${opener === device.party ? 'Partial decryptions' : 'Key, epoch'} and log proof verified`,
+  });
   return opened;
 };
