@@ -91,7 +91,7 @@ const openTogether = async (
   device.onProgress?.({
     step: 2,
     of: 2,
-    text: `${opener === device.party ? 'Partial decryptions' : 'Key, epoch'} and log proof verified`,
+    text: opener === device.party ? 'Partial decryptions and log proof verified' : 'Log proof verified',
   });
   return opened;
 };
