@@ -11,7 +11,6 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Secret, decodeCbor } from '@keepset/bytes';
 import { p256Curve as curve } from '../packages/threshold/src/curve/noble.ts';
-import { evaluatePolynomial } from '../packages/threshold/src/curve/polynomial.ts';
 import { openContext, startOpen, type OpenParams } from '../packages/threshold/src/ecdh/open.ts';
 import { proveEquality, verifyEqualityVarTime } from '../packages/threshold/src/ecdh/proof.ts';
 import { ecdhP256Suite } from '../packages/threshold/src/ecdh/suite.ts';
@@ -101,7 +100,9 @@ const cases: readonly Case[] = [
 const dealt = ({ name, epoch, threshold, parties }: Case): ReadonlyMap<PartyId, KeyShare> => {
   const random = seeded(`${name}/key`);
   const coefficients = Array.from({ length: threshold }, () => curve.randomScalar(random));
-  const shares = parties.map((_, i) => evaluatePolynomial(curve, coefficients, i + 1));
+  const shares = parties.map((_, i) =>
+    coefficients.reduceRight((sum, coefficient) => curve.reduce(sum * BigInt(i + 1) + coefficient), 0n),
+  );
   const commitments = curve.encodePoints(coefficients.map((c) => curve.multiplyGenerator(c)));
   const publicKey = found(commitments[0]);
   const group: GroupKey = {
