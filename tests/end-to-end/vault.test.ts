@@ -294,6 +294,30 @@ describe('the life of the key', () => {
   });
 });
 
+describe('a key of which the server holds no share', () => {
+  it('opens with two devices; the server passes on and logs', async () => {
+    const policy = ['--policy', 'and(phone,laptop)'];
+    const key = await bothSucceed(['keygen', '--scheme', 'ecdh-p256', ...policy, ...phone]);
+    await succeed(['seal', at('will.txt'), '--key', idOf(key), '--out', at('ours.age'), ...laptop]);
+    const alone = await refused(['open', at('ours.age'), ...phone]);
+    expect(alone).toMatchObject({ code: 'policy/unsatisfied' });
+    const before = logSize();
+    await bothSucceed(['open', at('ours.age'), '--with', 'laptop', ...phone], [at('ours.age')]);
+    expect(readFileSync(at('ours'), 'utf8')).toBe(text);
+    expect(logSize()).toBe(before + 1);
+  });
+});
+
+describe('a frozen key', () => {
+  it('opens nothing', async () => {
+    await succeed(['freeze', idOf(vault), ...phone]);
+    expect(await refused(['open', at('will.txt.age'), '--out', at('frozen'), ...laptop])).toMatchObject({
+      code: 'policy/forbidden',
+    });
+    expect(existsSync(at('frozen'))).toBe(false);
+  });
+});
+
 const foreignFile = async (): Promise<Uint8Array> => {
   const encrypter = new Encrypter();
   encrypter.addRecipient('age1tag1qgpp0esh7zmygwfgy78edxv7dx3r5nevz54a7mtvmanwtwqzst2w6avry5x');
