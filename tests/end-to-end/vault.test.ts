@@ -312,7 +312,7 @@ describe('a frozen key', () => {
   it('opens nothing', async () => {
     await succeed(['freeze', idOf(vault), ...phone]);
     expect(await refused(['open', at('will.txt.age'), '--out', at('frozen'), ...laptop])).toMatchObject({
-      code: 'policy/forbidden',
+      code: 'policy/frozen',
     });
     expect(existsSync(at('frozen'))).toBe(false);
   });
