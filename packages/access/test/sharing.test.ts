@@ -52,10 +52,10 @@ describe('the sharing matrix', () => {
       order: 37n,
       columns: 3,
       rows: [
-        { party: 'a', path: [1], vector: [1n, 1n, 1n] },
-        { party: 'b', path: [2], vector: [1n, 2n, 4n] },
-        { party: 'c', path: [3], vector: [1n, 3n, 9n] },
-        { party: 'd', path: [4], vector: [1n, 4n, 16n] },
+        { party: 'a', path: [{ point: 1, first: 1, end: 3 }], vector: [1n, 1n, 1n] },
+        { party: 'b', path: [{ point: 2, first: 1, end: 3 }], vector: [1n, 2n, 4n] },
+        { party: 'c', path: [{ point: 3, first: 1, end: 3 }], vector: [1n, 3n, 9n] },
+        { party: 'd', path: [{ point: 4, first: 1, end: 3 }], vector: [1n, 4n, 16n] },
       ],
     });
   });
@@ -66,7 +66,13 @@ describe('the sharing matrix', () => {
       37n,
     );
     expect(columns).toBe(3);
-    expect(rows.map(({ party, path, vector }) => [party, path.join('/'), vector.join(' ')])).toEqual([
+    expect(
+      rows.map(({ party, path, vector }) => [
+        party,
+        path.map(({ point }) => point).join('/'),
+        vector.join(' '),
+      ]),
+    ).toEqual([
       ['server', '1', '1 1 0'],
       ['phone', '2/1', '1 2 0'],
       ['usb', '2/2/1', '1 2 1'],

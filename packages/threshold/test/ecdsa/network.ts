@@ -91,7 +91,7 @@ export const resultsOf = <R>({ outcomes }: Run<R>): Map<PartyId, R> => {
   return results;
 };
 
-export const partyNames: readonly PartyId[] = Array.from({ length: 16 }, (_, i) => `party${i + 1}`);
+export const partyNames: readonly PartyId[] = Array.from({ length: 32 }, (_, i) => `party${i + 1}`);
 
 export const sessionOf = (name: string): Uint8Array => sha256(utf8ToBytes(name));
 

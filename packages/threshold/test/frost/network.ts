@@ -1,5 +1,8 @@
 /** Runs the machines of several parties against one another in memory, honestly or through a hostile network. */
 import { createHash } from 'node:crypto';
+import type { FROST } from '@noble/curves/abstract/frost.js';
+import { ed25519_FROST } from '@noble/curves/ed25519.js';
+import { secp256k1_FROST } from '@noble/curves/secp256k1.js';
 import { KeepsetError, type ErrorCode } from '@keepset/bytes';
 import { ed25519Suite, schnorrSuite, type FrostSuite } from '../../src/frost/suites.ts';
 import { protocolFor } from '../../src/index.ts';
@@ -9,6 +12,10 @@ export type FrostScheme = FrostSuite['scheme'];
 export const frostSchemes: readonly FrostScheme[] = ['ed25519', 'schnorr-secp256k1'];
 export const suiteOf = (scheme: FrostScheme): FrostSuite =>
   scheme === 'ed25519' ? ed25519Suite : schnorrSuite;
+
+/** FROST as the library has it: key generation for one threshold. */
+export const libraryOf = (scheme: FrostScheme): FROST =>
+  scheme === 'ed25519' ? ed25519_FROST : secp256k1_FROST;
 
 export const sha256 = (text: string): Uint8Array =>
   Uint8Array.from(createHash('sha256').update(text).digest());
