@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { secp256k1 } from '@noble/curves/secp256k1.js';
 import { Secret, utf8ToBytes, type ErrorCode } from '@keepset/bytes';
 import { decodeKeyShare, encodeKeyShare, keyIdOf, protocolFor, type KeyShare } from '../../src/index.ts';
-import { lagrangeAtZero } from '../../src/curve/polynomial.ts';
+import { lagrangeAtZero } from '../shamir.ts';
 import { secp256k1Curve } from '../../src/curve/noble.ts';
 import { startEcdsaKeygen } from '../../src/ecdsa/keygen.ts';
 import { additiveShare } from '../../src/sharing.ts';

@@ -7,6 +7,7 @@ import { startEcdsaPresign, type PresignParams, type Presignature } from '../../
 import { startEcdsaSign } from '../../src/ecdsa/sign.ts';
 import type { EcdsaSuite } from '../../src/ecdsa/suites.ts';
 import type { KeyShare } from '../../src/index.ts';
+import { sharingFor } from '../policies.ts';
 
 /** Reproducible randomness: SHA-256 in counter mode. */
 export const seededRng = (seed: string): Rng => {
@@ -101,20 +102,27 @@ export const keygenStarts = (
   parties: readonly PartyId[],
   seed: string,
 ): Map<PartyId, () => Step<KeyShare>> =>
-  new Map(
-    parties.map((me) => {
+  keygenUnder(suite, `thresh(${threshold},${parties.join(',')})`, seed);
+
+export const keygenUnder = (
+  suite: EcdsaSuite,
+  policy: string,
+  seed: string,
+): Map<PartyId, () => Step<KeyShare>> => {
+  const sharing = sharingFor(policy);
+  return new Map(
+    sharing.parties.map((me) => {
       const params: KeygenParams = {
         scheme: suite.scheme,
         session: sessionOf(`keygen ${seed}`),
-        policy: `thresh(${threshold},${parties.join(',')})`,
-        parties,
-        threshold,
+        ...sharing,
         me,
         rng: seededRng(`${seed}/${me}`),
       };
       return [me, () => startEcdsaKeygen(suite, params)];
     }),
   );
+};
 
 export const makeKey = (
   suite: EcdsaSuite,

@@ -8,7 +8,9 @@ import {
   groupOf,
   hex,
   keyOf,
+  keyUnder,
   keygenStarts,
+  keygenUnder,
   plain,
   rehearse,
   run,
@@ -21,6 +23,7 @@ import {
 } from './network.ts';
 
 const parties = ['phone', 'server', 'usb'];
+const nested = 'and(phone,or(server,usb))';
 const [victim, peer, other] = ['phone', 'server', 'usb'] as const;
 
 interface Protocol {
@@ -35,6 +38,16 @@ const protocols = (scheme: FrostScheme): readonly Protocol[] => [
     name: 'sign',
     rounds: 2,
     starts: (session) => signStarts(keyOf(scheme, 2, 3), parties, plain(sha256('m')), session),
+  },
+  {
+    name: 'keygen under a nested policy',
+    rounds: 3,
+    starts: (session) => keygenUnder(scheme, nested, session),
+  },
+  {
+    name: 'sign under a nested policy',
+    rounds: 2,
+    starts: (session) => signStarts(keyUnder(scheme, nested), parties, plain(sha256('m')), session),
   },
 ];
 
