@@ -1,6 +1,7 @@
 export {
   asFlatThreshold,
   dualOf,
+  leavesOf,
   normalise,
   parties,
   printPolicy,

@@ -76,7 +76,7 @@ export const checkSignParams = (params: SignParams): void => {
   if (!quorum.includes(share.party))
     throw new KeepsetError('abort/unknown-party', `${share.party} is not in the quorum.`);
   sharingOfKey(curveOf(scheme), share.group);
-  checkQuorum(curveOf(scheme), share.group, quorum);
+  checkQuorum(share.group, quorum);
   if (request.taproot !== undefined && scheme !== 'schnorr-secp256k1')
     throw invalid('A Taproot tweak belongs to schnorr-secp256k1 only.');
   if (request.taproot !== undefined && ![0, 32].includes(request.taproot.merkleRoot.length))

@@ -8,6 +8,7 @@ import { KeepsetError, invariant } from '@keepset/bytes';
 import {
   helpersOf,
   isQuorum,
+  leavesOf,
   parsePolicy,
   parties as partiesOf,
   policyLimits,
@@ -19,6 +20,7 @@ import {
   type Policy,
   type SharingRow,
 } from '@keepset/access';
+import { curveOf } from './curve/noble.ts';
 import type { CurvePort, GroupPoint } from './curve/port.ts';
 import type { GroupKey } from './key.ts';
 import type { PartyId } from './machine.ts';
@@ -39,23 +41,19 @@ export interface KeySharing {
 /** Most leaves of a key's policy, where a party stands several times. */
 export const maxRows = 64;
 
-/** The longest policies are parsed once in a run, not once for each message. */
+/** Policies are parsed once in a run, not once for each message. */
 const cache = new Map<string, KeySharing>();
 const cacheSize = 64;
 
 /**
- * How a key under this policy is shared. A party that stands several times has several sub-shares; who makes a key
- * decides whether that is wanted.
+ * What a policy says of a key. A party that stands several times has several sub-shares; who makes a key decides
+ * whether that is wanted.
  * @throws KeepsetError `policy/syntax`; `policy/unsupported` where one party alone would suffice, and for more than
  * {@link maxRows} leaves
  */
-export const sharingOf = ({ order }: Pick<CurvePort, 'order'>, text: string): KeySharing => {
-  const name = `${order}/${text}`;
-  const known = cache.get(name);
-  if (known !== undefined) return known;
+export const readSharing = (text: string): Pick<KeySharing, 'policy' | 'parties' | 'threshold'> => {
   const policy = parsePolicy(text, { allowRepeats: true });
-  const { columns, rows } = sharingMatrix(policy, order);
-  if (rows.length > maxRows)
+  if (leavesOf(policy).length > maxRows)
     throw new KeepsetError('policy/unsupported', `A key's policy names at most ${maxRows} parties in all.`);
   const [smallest = []] = smallestAdditions(policy, [], 1);
   if (smallest.length < 2)
@@ -64,7 +62,17 @@ export const sharingOf = ({ order }: Pick<CurvePort, 'order'>, text: string): Ke
       `Under this policy ${smallest.join()} alone holds the whole key.`,
       { hint: 'Let at least two parties act together, so that the key never lies in one place.' },
     );
-  const sharing = { policy, parties: partiesOf(policy), threshold: smallest.length, columns, rows };
+  return { policy, parties: partiesOf(policy), threshold: smallest.length };
+};
+
+/** How a key under this policy is shared. @throws KeepsetError as {@link readSharing} */
+export const sharingOf = ({ order }: Pick<CurvePort, 'order'>, text: string): KeySharing => {
+  const name = `${order}/${text}`;
+  const known = cache.get(name);
+  if (known !== undefined) return known;
+  const read = readSharing(text);
+  const { columns, rows } = sharingMatrix(read.policy, order);
+  const sharing = { ...read, columns, rows };
   if (cache.size >= cacheSize) cache.clear();
   cache.set(name, sharing);
   return sharing;
@@ -194,10 +202,10 @@ const multiplySmallVarTime = (curve: CurvePort, point: GroupPoint, factor: numbe
  * sets that would do
  */
 export const checkQuorum = (
-  curve: CurvePort,
-  group: Pick<GroupKey, 'policy' | 'parties' | 'threshold'>,
+  group: Pick<GroupKey, 'scheme' | 'policy' | 'parties' | 'threshold'>,
   quorum: readonly PartyId[],
 ): void => {
+  const curve = curveOf(group.scheme);
   const sharing = checkedSharing(curve, group);
   checkMembers(sharing, quorum);
   if (!isQuorum(sharing.policy, quorum)) throw unsatisfied(group.policy, sharing.policy, quorum);
@@ -241,12 +249,11 @@ const unsatisfied = (text: string, policy: Policy, present: readonly PartyId[]):
  * sets that would do
  */
 export const checkHelpers = (
-  curve: CurvePort,
-  group: Pick<GroupKey, 'policy' | 'parties' | 'threshold'>,
+  group: Pick<GroupKey, 'scheme' | 'policy' | 'parties' | 'threshold'>,
   helpers: readonly PartyId[],
   target: PartyId,
 ): void => {
-  const sharing = checkedSharing(curve, group);
+  const sharing = checkedSharing(curveOf(group.scheme), group);
   checkMembers(sharing, helpers);
   if (!sharing.parties.includes(target))
     throw new KeepsetError('abort/unknown-party', `${target} is no party of this key.`);

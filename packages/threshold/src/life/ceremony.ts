@@ -72,7 +72,7 @@ export const checkRepairParams = <S>(suite: LifeSuite<S>, params: RepairParams):
   const { session, group, helpers, target, me, share } = params;
   checkSession(session);
   checkGroup(suite, group);
-  checkHelpers(suite.curve, group, helpers, target);
+  checkHelpers(group, helpers, target);
   if (me === target) {
     if (share !== undefined) throw invalid('The party to repair brings no share.');
     return;
@@ -87,7 +87,7 @@ export const checkReshareParams = <S>(suite: LifeSuite<S>, params: ReshareParams
   const { session, group, dealers, next, me, share } = params;
   checkSession(session);
   checkGroup(suite, group);
-  checkQuorum(suite.curve, group, dealers);
+  checkQuorum(group, dealers);
   checkedSharing(suite.curve, next);
   if (dealers.includes(me)) checkOwnShare(group, me, share);
   else if (share !== undefined) throw invalid('Only a dealer brings its share.');

@@ -148,7 +148,7 @@ describe('sub-shares', () => {
             );
           let allowed = true;
           try {
-            checkHelpers(curve, group, helpers, target);
+            checkHelpers(group, helpers, target);
           } catch (error) {
             expect(error).toMatchObject({ code: 'policy/unsatisfied' });
             allowed = false;
@@ -231,9 +231,10 @@ describe('a key’s policy', () => {
 });
 
 describe('who can act', () => {
-  const group = sharingFor('and(server,or(phone,thresh(2,laptop,tablet,watch)))') as GroupKey;
+  const keyUnder = (text: string): GroupKey => ({ ...sharingFor(text), scheme: 'ed25519' }) as GroupKey;
+  const group = keyUnder('and(server,or(phone,thresh(2,laptop,tablet,watch)))');
   const check = (quorum: readonly PartyId[]) => () => {
-    checkQuorum(curve, group, quorum);
+    checkQuorum(group, quorum);
   };
 
   it.each([
@@ -277,7 +278,7 @@ describe('who can act', () => {
     const repair =
       (helpers: readonly PartyId[], target: PartyId, of: GroupKey = group) =>
       () => {
-        checkHelpers(curve, of, helpers, target);
+        checkHelpers(of, helpers, target);
       };
     expect(repair(['server', 'laptop', 'tablet'], 'watch')).not.toThrow();
     expect(repair(['server', 'laptop', 'tablet'], 'phone')).not.toThrow();
@@ -291,13 +292,13 @@ describe('who can act', () => {
       code: 'policy/unsatisfied',
       hint: 'Without server nobody can act for this key.',
     });
-    const split = sharingFor('or(and(a,b),and(c,d))') as GroupKey;
+    const split = keyUnder('or(and(a,b),and(c,d))');
     expect(thrownBy(repair(['a', 'b'], 'c', split)).hint).toBe('The fewest that would do in addition: d.');
-    const lone = sharingFor('or(and(a,b),and(c,d,e))') as GroupKey;
+    const lone = keyUnder('or(and(a,b),and(c,d,e))');
     expect(repair(['a', 'b', 'd', 'e'], 'c', lone)).not.toThrow();
-    const double = sharingFor('thresh(3,a,a,b,b,c)') as GroupKey;
+    const double = keyUnder('thresh(3,a,a,b,b,c)');
     expect(repair(['b', 'c'], 'a', double)).not.toThrow();
-    const heavy = sharingFor('or(and(b,d),thresh(4,a,a,a,e,f))') as GroupKey;
+    const heavy = keyUnder('or(and(b,d),thresh(4,a,a,a,e,f))');
     expect(thrownBy(repair(['b', 'd', 'e', 'f'], 'a', heavy))).toMatchObject({
       code: 'policy/unsatisfied',
       hint: 'Reshare the key instead: that gives every party a new share.',
