@@ -17,6 +17,7 @@ import type {
   SignRequest,
   Step,
 } from '../packages/threshold/src/index.ts';
+import { encodeScalars } from '../packages/threshold/src/curve/scalars.ts';
 import { bytesOfWords, wordsOf } from '../packages/threshold/src/ecdsa/bits.ts';
 import { startEcdsaKeygen } from '../packages/threshold/src/ecdsa/keygen.ts';
 import { answerBaseOts, finishBaseOts, requestBaseOts } from '../packages/threshold/src/ecdsa/ot-base.ts';
@@ -348,7 +349,7 @@ const keyAndSignatures = (suite: EcdsaSuite): Json => {
           return [
             me,
             {
-              share: hex(curve.encodeScalar(decodeSecret(curve, share).share)),
+              share: hex(encodeScalars(curve, decodeSecret(curve, share).shares)),
               secret: show(share.secret.reveal()),
             },
           ];

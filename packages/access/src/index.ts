@@ -1,6 +1,7 @@
 export {
   asFlatThreshold,
   dualOf,
+  leavesOf,
   normalise,
   parties,
   printPolicy,
@@ -46,12 +47,15 @@ export type { Damage, DomainOutcome, EventOutcome, Outcome, ShareDamage } from '
 export type { Risk, RiskProbability, Scenario, Sensitivity } from './analysis/risk.ts';
 export type { PartySets, PlaceTolerance, PolicyFacts } from './analysis/tolerance.ts';
 export {
+  helpersOf,
   reconstruction,
+  repairing,
   sharingMatrix,
   targetInSpan,
   type Coefficient,
   type SharingMatrix,
   type SharingRow,
+  type SharingStep,
 } from './sharing.ts';
 export {
   inKeychain,

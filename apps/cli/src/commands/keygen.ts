@@ -6,6 +6,8 @@ import { textOption } from '../command.ts';
 import { orSettle, withDevice } from '../home/device.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
+import { quorumLines } from '../policy/quorums.ts';
+import { repeatsOption } from '../policy/source.ts';
 import { groupPrompts } from '../terminal/group.ts';
 
 /** @throws KeepsetError `input/unsupported` */
@@ -30,6 +32,7 @@ export const keygen: Command = {
       value: 'POLICY',
       help: 'Who must sign together (default: and(server,this device))',
     },
+    repeats: repeatsOption,
     vault: { type: 'boolean', help: 'A key that holds much: refuse a policy below the credible minimum' },
     force: { type: 'boolean', help: 'With --vault: make it all the same' },
     ...passphraseOptions,
@@ -38,14 +41,16 @@ export const keygen: Command = {
   examples: [
     'keepset keygen',
     "keepset keygen --scheme schnorr-secp256k1 --policy 'thresh(2,server,phone,laptop)'",
+    "keepset keygen --policy 'and(server,or(phone,thresh(2,laptop,tablet)))'",
   ],
   run: async ({ options, terminal }) => {
     const scheme = readScheme(textOption(options, 'scheme') ?? 'ed25519');
     await withDevice(options, terminal, async ({ device }) => {
       const policy = textOption(options, 'policy') ?? `and(${device.serverParty},${device.party})`;
-      if (options['vault'] === true && options['force'] !== true) refuseBelowMinimum(policy);
+      const allowRepeats = options['repeats'] === true;
+      if (options['vault'] === true && options['force'] !== true) refuseBelowMinimum(policy, allowRepeats);
       const group = await orSettle(device, terminal, () =>
-        runKeygen(device, { scheme, policy }, groupPrompts(terminal)),
+        runKeygen(device, { scheme, policy, allowRepeats }, groupPrompts(terminal)),
       );
       terminal.result(...describeNewKey(group));
     });
@@ -53,8 +58,8 @@ export const keygen: Command = {
 };
 
 /** @throws KeepsetError `policy/forbidden`, or `policy/syntax` */
-const refuseBelowMinimum = (policy: string): void => {
-  const analysis = analyse(bareSetup(parsePolicy(policy)));
+const refuseBelowMinimum = (policy: string, allowRepeats: boolean): void => {
+  const analysis = analyse(bareSetup(parsePolicy(policy, { allowRepeats })));
   if (analysis.credibleMinimum.met) return;
   throw new KeepsetError('policy/forbidden', `${policy} is below the credible minimum for a vault key.`, {
     hint: [...minimumLines(analysis), 'See `keepset policy suggest`, or add --force.'].join('\n'),
@@ -65,10 +70,19 @@ const plural = { loss: 'losses', theft: 'thefts' } as const;
 
 /** What one loss or theft does, for every key and not only on request. */
 const toleranceLines = (policy: string): string[] => {
-  const { lossTolerance, theftTolerance } = analyse(bareSetup(parsePolicy(policy)));
+  const { lossTolerance, theftTolerance } = analyse(bareSetup(parsePolicy(policy, { allowRepeats: true })));
   const count = (n: number, what: keyof typeof plural): string =>
     n === 0 ? `no ${what}` : `${n} ${n === 1 ? what : plural[what]}`;
   return [`  survives    ${count(lossTolerance, 'loss')}, ${count(theftTolerance, 'theft')}`];
+};
+
+const sharedLines = (policy: string): readonly string[] => {
+  const [first = '', ...others] = quorumLines(policy);
+  if (others.length === 0) return [`No party holds this key: ${first}.`];
+  return [
+    'No party holds this key. Who can sign together:',
+    ...[first, ...others].map((line) => `  ${line}`),
+  ];
 };
 
 /** What to say of a key that was just made: for programs, and for people. */
@@ -84,7 +98,7 @@ export const describeNewKey = (
     `  public key  ${publicKey}`,
     ...toleranceLines(policy),
     '',
-    `No party holds this key: ${group.threshold} of ${group.parties.length} must sign together.`,
+    ...sharedLines(policy),
     'Next: keepset sign FILE',
   ];
   return [{ keyId, scheme, policy, epoch, publicKey }, lines];

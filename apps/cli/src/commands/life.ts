@@ -6,6 +6,7 @@ import { orSettle, withDevice } from '../home/device.ts';
 import { findKeyId } from '../home/keys.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
+import { repeatsOption } from '../policy/source.ts';
 import { groupPrompts } from '../terminal/group.ts';
 
 const keyOption = {
@@ -28,7 +29,12 @@ const withOption = {
 const approvedBy = (options: OptionValues): Approved => {
   const approval = textOption(options, 'approval');
   const helpers = (textOption(options, 'with') ?? '').split(',').filter((party) => party !== '');
-  return { helpers, adopt: options['adopt'] === true, ...(approval === undefined ? {} : { approval }) };
+  return {
+    helpers,
+    adopt: options['adopt'] === true,
+    allowRepeats: options['repeats'] === true,
+    ...(approval === undefined ? {} : { approval }),
+  };
 };
 
 /** What to say after a key's shares have changed. */
@@ -72,12 +78,14 @@ export const reshare: Command = {
       type: 'boolean',
       help: 'The server is new to the key, or behind it: the devices deal without its help',
     },
+    repeats: repeatsOption,
     ...passphraseOptions,
     ...homeOptions,
   },
   examples: [
     "keepset reshare 'thresh(2,server,phone,laptop)'",
     "keepset reshare 'and(server,phone)' --key 4osh",
+    "keepset reshare 'and(server,or(phone,thresh(2,laptop,tablet)))' --with laptop",
     "keepset reshare 'thresh(2,server,phone,laptop)' --adopt --with laptop --approval CODE",
   ],
   run: ({ positionals, options, terminal }) =>

@@ -6,6 +6,7 @@ import { withDevice } from '../home/device.ts';
 import { findKeyId } from '../home/keys.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions, homePaths } from '../home/paths.ts';
+import { quorumLines } from '../policy/quorums.ts';
 
 export const show: Command = {
   name: 'show',
@@ -37,7 +38,7 @@ export const show: Command = {
         [
           `Key ${keyId}`,
           `  scheme      ${scheme}`,
-          `  policy      ${policy}: ${threshold} of ${parties.length} must sign together`,
+          ...policyLines(policy),
           `  epoch       ${epoch}`,
           `  this device ${party}, its share in ${homePaths(options).shares}`,
           `  server      ${account.serverParty} at ${account.server}`,
@@ -53,6 +54,17 @@ export const show: Command = {
         ],
       );
     }),
+};
+
+/** The policy, and what it asks for in plain words. */
+const policyLines = (policy: string): readonly string[] => {
+  const [first = '', ...others] = quorumLines(policy);
+  if (others.length === 0) return [`  policy      ${policy}: ${first}`];
+  return [
+    `  policy      ${policy}`,
+    `  who signs   ${first}`,
+    ...others.map((line) => `              ${line}`),
+  ];
 };
 
 /** The public key as other programs read it. */

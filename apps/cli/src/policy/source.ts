@@ -13,6 +13,12 @@ import {
 import { KeepsetError } from '@keepset/bytes';
 import { textOption, type OptionSpec, type OptionValues } from '../command.ts';
 
+/** Weight, which is refused unless asked for. */
+export const repeatsOption: OptionSpec = {
+  type: 'boolean',
+  help: 'Let a party stand several times, which gives it weight',
+};
+
 /** Options that say which setup is meant, beside a policy given as text. */
 export const sourceOptions: Readonly<Record<string, OptionSpec>> = {
   setup: { type: 'string', value: 'FILE', help: 'A setup: policy, copies, secrets, events (JSON)' },
@@ -20,7 +26,7 @@ export const sourceOptions: Readonly<Record<string, OptionSpec>> = {
   corrected: { type: 'boolean', help: 'The corrected form of the preset' },
   loss: { type: 'string', value: 'P', help: 'A place is lost: 0.05, 0.01..0.1 or low..likely..high' },
   theft: { type: 'string', value: 'P', help: 'A place is reached by others, likewise' },
-  repeats: { type: 'boolean', help: 'Let a party stand several times, which gives it weight' },
+  repeats: repeatsOption,
 };
 
 /** A setup and what to call it. */

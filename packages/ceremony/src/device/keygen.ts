@@ -9,7 +9,7 @@
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import { protocolFor, systemRng, type GroupKey, type KeyShare, type Scheme } from '@keepset/threshold';
 import type { KeygenStart } from '@keepset/wire';
-import { planKeygen } from '../plan.ts';
+import { asked, planKeygen } from '../plan.ts';
 import { openSessionChannel } from './channel.ts';
 import { confirming } from './confirm.ts';
 import { gatherGroup, type Group, type GroupAnnouncement } from './group.ts';
@@ -20,6 +20,8 @@ import { runSession, type SessionPlan } from './session.ts';
 export interface KeygenOrder {
   readonly scheme: Scheme;
   readonly policy: string;
+  /** Whether a party may stand several times in the policy, which gives it weight. */
+  readonly allowRepeats?: boolean;
 }
 
 /** What a device asks its owner while other devices come together. */
@@ -43,7 +45,9 @@ export const runKeygen = async (
   order: KeygenOrder,
   prompts?: GroupPrompts,
 ): Promise<GroupKey> => {
-  const { policy, parties } = planKeygen(order.policy, device.serverParty);
+  const { policy, parties } = planKeygen(order.policy, device.serverParty, {
+    allowRepeats: order.allowRepeats === true,
+  });
   const others = parties.filter((party) => party !== device.party && party !== device.serverParty);
   if (!parties.includes(device.party))
     throw new KeepsetError(
@@ -84,7 +88,7 @@ const makeKey = async (
   session: Pick<SessionPlan<KeyShare>, 'channel' | 'start' | 'peers' | 'early'>,
 ): Promise<GroupKey> => {
   const id = session.channel.session;
-  const plan = planKeygen(policy, device.serverParty);
+  const plan = planKeygen(policy, device.serverParty, asked);
   const machine = confirming<KeyShare>(
     device,
     { session: id, participants: plan.parties, groupOf: ({ group }) => group },

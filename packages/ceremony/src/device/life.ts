@@ -12,7 +12,7 @@ import {
   type Rng,
 } from '@keepset/threshold';
 import type { RefreshStart, RepairStart, ReshareStart, SessionStart } from '@keepset/wire';
-import { planKeygen } from '../plan.ts';
+import { asked, helpersAmong, planKeygen, quorumAmong, selfAndServer } from '../plan.ts';
 import { openSessionChannel } from './channel.ts';
 import { confirming } from './confirm.ts';
 import { gatherGroup, type Group } from './group.ts';
@@ -35,6 +35,8 @@ export interface Approved {
    * epoch. Devices deal without it, and the operator approves with `keepset approve KEY --adopt`.
    */
   readonly adopt?: boolean;
+  /** Whether a party may stand several times in a new policy, which gives it weight. */
+  readonly allowRepeats?: boolean;
 }
 
 /**
@@ -68,22 +70,14 @@ export const runReshare = async (
   keyId: string,
   policyText: string,
   prompts?: GroupPrompts,
-  { approval, helpers: coDealers = [], adopt = false }: Approved = {},
+  { approval, helpers: coDealers = [], adopt = false, allowRepeats = false }: Approved = {},
 ): Promise<GroupKey> => {
   const share = await device.vault.open(keyId);
   const { group } = share;
-  const next = planKeygen(policyText, device.serverParty);
-  const present = [device.party, ...(adopt ? [] : [device.serverParty]), ...coDealers];
-  const dealers = group.parties.filter((party) => present.includes(party));
+  const next = planKeygen(policyText, device.serverParty, { allowRepeats });
   if (adopt) requireQuorumWithout(device.serverParty, group);
-  if (dealers.length < group.threshold)
-    throw new KeepsetError(
-      'policy/unsatisfied',
-      `${dealers.join(' and ')} are not enough for ${group.policy}.`,
-      {
-        hint: 'Name other devices that hold a share with --with.',
-      },
-    );
+  const own = adopt ? [device.party] : selfAndServer(device, group);
+  const dealers = quorumAmong(group, [...own, ...coDealers]);
   const start: ReshareStart = {
     kind: 'reshare',
     keyId,
@@ -107,13 +101,7 @@ export const runRepair = async (
 ): Promise<GroupKey> => {
   const share = await device.vault.open(keyId);
   const { group } = share;
-  const present = [device.party, device.serverParty, ...coHelpers];
-  const helpers = group.parties.filter((party) => present.includes(party) && party !== target);
-  if (helpers.length < group.threshold)
-    throw new KeepsetError(
-      'policy/unsatisfied',
-      `${helpers.join(' and ')} are not enough to repair under ${group.policy}.`,
-    );
+  const helpers = helpersAmong(group, [...selfAndServer(device, group), ...coHelpers], target);
   const start: RepairStart = {
     kind: 'repair',
     keyId,
@@ -222,7 +210,7 @@ const reshareWith = async (
 ): Promise<GroupKey> => {
   const isDealer = dealers.includes(device.party);
   const { session } = meeting.channel;
-  const next = planKeygen(policy, device.serverParty);
+  const next = planKeygen(policy, device.serverParty, asked);
   const machine = confirming<Reshared>(
     device,
     { session, participants: [...dealers, ...next.parties], groupOf: (result) => result.group },

@@ -16,6 +16,7 @@ import {
   type Step,
 } from '@keepset/threshold';
 import type { SignStart } from '@keepset/wire';
+import { quorumAmong, selfAndServer } from '../plan.ts';
 import { openSessionChannel } from './channel.ts';
 import { gatherGroup, type Group } from './group.ts';
 import type { GroupPrompts } from './keygen.ts';
@@ -63,20 +64,8 @@ export const signWith = async (
   coSigners?: CoSigners,
 ): Promise<SignOutcome> => {
   const { group } = share;
-  const isWitnessed = !group.parties.includes(device.serverParty);
-  const present = [device.party, ...(isWitnessed ? [] : [device.serverParty]), ...(coSigners?.parties ?? [])];
-  const quorum = group.parties.filter((party) => present.includes(party));
-  for (const party of present)
-    if (!group.parties.includes(party))
-      throw new KeepsetError('policy/unsatisfied', `${party} holds no share of this key (${group.policy}).`);
-  if (quorum.length < group.threshold)
-    throw new KeepsetError(
-      'policy/unsatisfied',
-      `${quorum.join(' and ')} are not enough for ${group.policy}.`,
-      {
-        hint: `Let other devices sign too: --with ${group.parties.filter((party) => !quorum.includes(party)).join(' or --with ')}.`,
-      },
-    );
+  const present = [...selfAndServer(device, group), ...(coSigners?.parties ?? [])];
+  const quorum = quorumAmong(group, present);
   const session = (device.rng ?? systemRng)(32);
   const start: SignStart = { kind: 'sign', keyId: group.keyId, epoch: group.epoch, quorum, request };
   if (coSigners === undefined || coSigners.parties.length === 0) {

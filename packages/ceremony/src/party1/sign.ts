@@ -1,11 +1,10 @@
 import { KeepsetError } from '@keepset/bytes';
 import { sha256 } from '@noble/hashes/sha2.js';
-import { protocolFor, type KeyShare, type Step } from '@keepset/threshold';
+import { protocolFor, readSharing, type KeyShare, type Step } from '@keepset/threshold';
 import type { SignStart } from '@keepset/wire';
 import { sessionWrite, type ActSubject } from './commit.ts';
 import { answerAgain, type StepContext } from './handler.ts';
 import type { Commit, Opening } from './open.ts';
-import { planKeygen } from '../plan.ts';
 import { admitKey, openKey, refuseBanned } from './rules.ts';
 import { onlooker } from './witness.ts';
 
@@ -51,7 +50,7 @@ const witnessSign = async (context: StepContext, start: SignStart): Promise<Open
   const { party1 } = context;
   const { keyId, epoch, quorum } = start;
   const row = await admitKey(context, start);
-  const { parties } = planKeygen(row.group.policy, party1.party);
+  const { parties } = readSharing(row.group.policy);
   if (row.sealedShare !== undefined || !quorum.every((party) => parties.includes(party)))
     throw new KeepsetError('policy/unsupported', `This quorum does not fit key ${keyId}.`, {
       hint: `Its policy is ${row.group.policy}; ${party1.party} takes part where it stands in it.`,
