@@ -23,6 +23,7 @@ import { fileBans } from './bans.ts';
 import { unixSeconds } from './enrol.ts';
 import { readIfThere } from './files.ts';
 import { fileJournal } from './journal.ts';
+import { fileLock } from './lock.ts';
 import { fileLogPin } from './log-pin.ts';
 import { filePresignatures } from './presignatures.ts';
 import { obtainPassphrase } from './passphrase.ts';
@@ -55,6 +56,7 @@ export const openDevice = async (options: OptionValues, terminal: Terminal): Pro
     serverKey: account.serverKey,
     now: unixSeconds,
   });
+  const lock = fileLock(paths.lock);
   const device: DeviceParty = {
     party: account.party,
     serverParty: account.serverParty,
@@ -63,9 +65,15 @@ export const openDevice = async (options: OptionValues, terminal: Terminal): Pro
     transport,
     vault: await openVault(paths, identity),
     journal: fileJournal(paths.journal),
-    presignatures: filePresignatures(paths.presignatures, identity.recipient, openingKeyOf(identity)),
+    presignatures: filePresignatures({
+      folder: paths.presignatures,
+      recipient: identity.recipient,
+      openingKey: openingKeyOf(identity),
+      onDamaged: (path) => terminal.note(`A presignature was damaged and is thrown away: ${path}`),
+    }),
     bans: fileBans(paths.bans),
-    logPin: fileLogPin(paths.logPin),
+    logPin: fileLogPin(paths.logPin, lock),
+    exclusively: lock,
     onProgress: (progress) => terminal.progress(progress),
   };
   return {

@@ -12,7 +12,8 @@ import {
   type FileSigner,
 } from '@keepset/wire';
 import type { OptionValues } from '../command.ts';
-import { listIfThere, readIfThere } from '../home/files.ts';
+import { readIfThere } from '../home/files.ts';
+import { fileJournal } from '../home/journal.ts';
 import { obtainPassphrase } from '../home/passphrase.ts';
 import { homePaths, type HomePaths } from '../home/paths.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -36,8 +37,7 @@ export const withUnlocked = async <T>(
   const paths = homePaths(options);
   const identity = await readIdentity(paths, options, terminal);
   try {
-    const pending = (await listIfThere(paths.journal)).some((name) => name.endsWith('.cbor'));
-    if (pending)
+    if ((await fileJournal(paths.journal).list()).length > 0)
       terminal.note(
         'note: an earlier ceremony was cut off; the share may be about to change. `keepset keys` settles it.',
       );

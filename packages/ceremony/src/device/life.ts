@@ -16,9 +16,10 @@ import { asked, helpersAmong, planKeygen, quorumAmong, selfAndServer } from '../
 import { openSessionChannel } from './channel.ts';
 import { confirming } from './confirm.ts';
 import { gatherGroup, type Group } from './group.ts';
-import { holdPending, keepShare, type GroupPrompts } from './keygen.ts';
+import type { GroupPrompts } from './keygen.ts';
+import { closePending, openPending } from './pending.ts';
 import { requireQuorumWithout } from './standing.ts';
-import type { DeviceParty } from './ports.ts';
+import type { DeviceParty, OpenSession } from './ports.ts';
 import { runSession, type SessionPlan } from './session.ts';
 
 /** How a session reaches this device: alone with the server, or together with others. */
@@ -173,6 +174,13 @@ const runOf = (device: DeviceParty, { channel }: Meeting): { session: Uint8Array
   ...(device.rng === undefined ? {} : { rng: device.rng }),
 });
 
+/** @param group names the epoch that the session leads to. */
+const entryOf = (
+  kind: OpenSession['kind'],
+  { channel }: Meeting,
+  { keyId, epoch }: Pick<GroupKey, 'keyId' | 'epoch'>,
+): OpenSession => ({ session: channel.session, kind, keyId, epoch });
+
 const progressOf =
   (device: DeviceParty, what: string, of: number): ((round: number) => void) =>
   (round) =>
@@ -185,15 +193,16 @@ const refreshWith = async (device: DeviceParty, share: KeyShare, meeting: Meetin
     { session, participants: share.group.parties, groupOf: ({ group }) => group },
     protocolFor(share.group.scheme).startRefresh({ share, ...runOf(device, meeting) }),
   );
+  const entry = entryOf('refresh', meeting, { ...share.group, epoch: share.group.epoch + 1 });
   const fresh = await runSession<KeyShare>(device, {
     ...meeting,
     machine,
-    onPending: (pending) => holdPending(device, { session, kind: 'refresh' }, pending),
+    onPending: (pending) => openPending(device, entry, pending),
     act: ({ group }) => ({ kind: 'refresh', keyId: group.keyId, epoch: group.epoch }),
     onRound: progressOf(device, 'Refreshing', machine.status === 'running' ? machine.rounds : 1),
   });
   share.secret.wipe();
-  await keepShare(device, session, fresh);
+  await closePending(device, entry, 'committed');
   return fresh.group;
 };
 
@@ -223,18 +232,19 @@ const reshareWith = async (
       ...runOf(device, meeting),
     }),
   );
+  const entry: OpenSession = {
+    ...entryOf('reshare', meeting, { ...group, epoch: group.epoch + 1 }),
+    ...(next.parties.includes(device.party) ? {} : { leaves: true }),
+  };
   const outcome = await runSession(device, {
     ...meeting,
     machine,
-    onPending: async (pending) => {
-      if (pending.share !== undefined) await holdPending(device, { session, kind: 'reshare' }, pending.share);
-    },
+    onPending: (pending) => openPending(device, entry, pending.share),
     act: (result) => ({ kind: 'reshare', keyId: group.keyId, epoch: result.group.epoch }),
     onRound: progressOf(device, 'Resharing', machine.status === 'running' ? machine.rounds : 1),
   });
   share?.secret.wipe();
-  if (outcome.share === undefined) await device.vault.retire(group.keyId, outcome.group.epoch);
-  else await keepShare(device, session, outcome.share);
+  await closePending(device, entry, 'committed');
   return outcome.group;
 };
 
@@ -258,15 +268,16 @@ const repairWith = async (
       ...runOf(device, meeting),
     }),
   );
-  const repaired = await runSession<KeyShare>(device, {
+  const entry = entryOf('repair', meeting, group);
+  await runSession<KeyShare>(device, {
     ...meeting,
     machine,
     // A helper's scalar stays, but its ECDSA set-up with the target is new and must be kept.
-    onPending: (pending) => holdPending(device, { session, kind: 'repair' }, pending),
+    onPending: (pending) => openPending(device, entry, pending),
     act: () => ({ kind: 'repair', keyId: group.keyId, epoch: group.epoch }),
     onRound: progressOf(device, 'Repairing', machine.status === 'running' ? machine.rounds : 1),
   });
   share?.secret.wipe();
-  await keepShare(device, session, repaired);
+  await closePending(device, entry, 'committed');
   return group;
 };

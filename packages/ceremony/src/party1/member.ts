@@ -95,10 +95,16 @@ const banCheats = async (
   for (const party of error.culprits) await party1.store.ban(caller.tenant, keyId, epoch, party);
 };
 
-/** The member that the caller is. @throws KeepsetError `abort/unknown-party`, `policy/forbidden` */
-export const memberOf = ({ caller, request }: StepContext, live: LiveSession): LiveMember => {
+/** A device speaks for the party it was enrolled as. @throws KeepsetError `policy/forbidden` */
+export const checkSpeaker = ({ caller, request }: StepContext): void => {
   if (request.party !== undefined && request.party !== caller.party)
     throw new KeepsetError('policy/forbidden', `This device is enrolled as ${caller.party}.`, about(request));
+};
+
+/** The member that the caller is. @throws KeepsetError `abort/unknown-party`, `policy/forbidden` */
+export const memberOf = (context: StepContext, live: LiveSession): LiveMember => {
+  const { caller, request } = context;
+  checkSpeaker(context);
   const member = live.members.get(caller.party);
   if (member === undefined)
     throw new KeepsetError(

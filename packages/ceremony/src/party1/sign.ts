@@ -1,9 +1,18 @@
 import { KeepsetError } from '@keepset/bytes';
 import { sha256 } from '@noble/hashes/sha2.js';
-import { protocolFor, readSharing, type KeyShare, type Step } from '@keepset/threshold';
+import {
+  protocolFor,
+  readSharing,
+  type KeyShare,
+  type Presignature,
+  type SchemeProtocol,
+  type SignParams,
+  type Step,
+} from '@keepset/threshold';
 import type { SignStart } from '@keepset/wire';
 import { sessionWrite, type ActSubject } from './commit.ts';
 import { answerAgain, type StepContext } from './handler.ts';
+import { checkSpeaker } from './member.ts';
 import type { Commit, Opening } from './open.ts';
 import { admitKey, openKey, refuseBanned } from './rules.ts';
 import { onlooker } from './witness.ts';
@@ -20,13 +29,15 @@ export const openSign = async (context: StepContext, start: SignStart): Promise<
   const share = await openKey(context, start);
   const abandon = (): void => share.secret.wipe();
   try {
+    checkStanding(context, quorum);
+    const begin = prepareStart(context, start, share);
     const subject: ActSubject = { kind: 'sign', keyId, epoch, message: sha256(start.request.message) };
     const written = await party1.store.consume(sessionWrite(context, subject));
     if (!written.written) {
       abandon();
       return { answer: answerAgain(written.row, context) };
     }
-    const machine = startMachine(context, start, share);
+    const machine = begin();
     // Whoever awaits the last round has contributed all it can: the device completes the signature, not Party 1.
     const isComplete = (state: typeof machine): boolean =>
       state.status === 'done' || state.round === state.rounds;
@@ -55,6 +66,7 @@ const witnessSign = async (context: StepContext, start: SignStart): Promise<Open
     throw new KeepsetError('policy/unsupported', `This quorum does not fit key ${keyId}.`, {
       hint: `Its policy is ${row.group.policy}; ${party1.party} takes part where it stands in it.`,
     });
+  checkStanding(context, quorum);
   const subject: ActSubject = { kind: 'sign', keyId, epoch, message: sha256(start.request.message) };
   const written = await party1.store.consume(sessionWrite(context, subject));
   if (!written.written) return { answer: answerAgain(written.row, context) };
@@ -66,26 +78,69 @@ const witnessSign = async (context: StepContext, start: SignStart): Promise<Open
   };
 };
 
-/** A presignature is forgotten as it is taken, whether or not a signature comes of it. */
-const startMachine = (
+/** Only who signs too may spend a session. @throws KeepsetError `policy/forbidden`, `abort/unknown-party` */
+const checkStanding = (context: StepContext, quorum: readonly string[]): void => {
+  checkSpeaker(context);
+  const { party } = context.caller;
+  if (!quorum.includes(party))
+    throw new KeepsetError('abort/unknown-party', `${party} does not stand in this quorum.`);
+};
+
+/**
+ * Checks the request against key and presignature, so that one that cannot be signed neither spends its session nor
+ * stands in the log. A presignature is forgotten as it is taken, whether or not a signature comes of it.
+ * @returns what starts the protocol, to be called once the session is spent.
+ */
+const prepareStart = (
   { party1, caller, request, presignatures }: StepContext,
   { presignature: id, quorum, request: signRequest }: SignStart,
   share: KeyShare,
-): Step<Uint8Array> => {
+): (() => Step<Uint8Array>) => {
   const protocol = protocolFor(share.group.scheme);
-  if (id === undefined)
-    return protocol.startSign({
-      share,
-      session: request.session,
-      quorum,
-      request: signRequest,
-      ...(party1.rng === undefined ? {} : { rng: party1.rng }),
-    });
+  const params: SignParams = {
+    share,
+    session: request.session,
+    quorum,
+    request: signRequest,
+    ...(party1.rng === undefined ? {} : { rng: party1.rng }),
+  };
+  checkBeforeNonces(protocol, params);
+  if (id === undefined) return () => protocol.startSign(params);
+  const { presigning } = protocol;
+  if (presigning === undefined)
+    throw new KeepsetError('input/unsupported', `There are no presignatures for ${share.group.scheme}.`);
   const presignature = presignatures.take(caller.tenant, id);
-  if (protocol.presigning === undefined || presignature.quorum.join() !== quorum.join())
-    throw new KeepsetError('input/invalid-argument', 'This presignature is for another key or quorum.');
-  return protocol.presigning.startSign({ presignature, share, request: signRequest });
+  if (!fits(presignature, share, params)) {
+    presignature.secret.wipe();
+    throw new KeepsetError('input/invalid-argument', 'This presignature is for another key, quorum or path.');
+  }
+  return () => presigning.startSign({ presignature, share, request: signRequest });
 };
+
+const firstDraw = new Error('The protocol draws its first random bytes.');
+
+/** Starts the protocol without any randomness: it ends where it would draw some, having checked all it can before. */
+const checkBeforeNonces = (protocol: SchemeProtocol, params: SignParams): void => {
+  const rng = (): never => {
+    throw firstDraw;
+  };
+  try {
+    protocol.startSign({ ...params, rng });
+  } catch (error) {
+    if (error !== firstDraw) throw error;
+  }
+};
+
+const fits = (
+  presignature: Presignature,
+  { group, party }: KeyShare,
+  { quorum, request }: SignParams,
+): boolean =>
+  presignature.keyId === group.keyId &&
+  presignature.epoch === group.epoch &&
+  presignature.party === party &&
+  presignature.quorum.join() === quorum.join() &&
+  presignature.path.join() === (request.path ?? []).join();
 
 const keepSignature =
   (abandon: () => void): Commit =>
