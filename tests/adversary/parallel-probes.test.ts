@@ -75,7 +75,7 @@ test.each(['with its first requests', 'in sessions opened before'])('a device %s
     return { ...sent, messages: sent.messages.map(probing) };
   });
   share.secret.wipe();
-  const { step } = device.transport;
+  const step = (sent: StepRequest): Promise<unknown> => device.transport.step(sent);
   const ends = when.startsWith('with')
     ? probes.map((probe) => step(probe))
     : probes.map(async ({ start, messages, ...rest }) => {
