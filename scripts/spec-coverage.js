@@ -9,7 +9,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const sourcesUnder = (folder) =>
   readdirSync(folder, { recursive: true })
     .filter((name) => name.endsWith('.ts') && /(^|\/)src\//.test(name) && !name.includes('node_modules'))
-    .toSorted()
+    .toSorted((a, b) => (a < b ? -1 : 1))
     .map((name) => join(folder, name));
 
 /** Tags of one file. A tag ends where its comment or paragraph ends or the next tag begins. */
