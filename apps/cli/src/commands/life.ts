@@ -49,6 +49,18 @@ export const describeChange = (
   ],
 ];
 
+/** What to say after a repair. */
+export const describeRepair = (
+  target: string,
+  { keyId, epoch }: GroupKey,
+): [data: Readonly<Record<string, unknown>>, lines: readonly string[]] => [
+  { keyId, target, epoch },
+  [
+    `Repaired: ${target} holds its share of key ${keyId} again.`,
+    'A repair revokes nothing: if the lost device may be in other hands, run `keepset refresh` now.',
+  ],
+];
+
 export const refresh: Command = {
   name: 'refresh',
   summary: 'Give all parties new shares of the same key; old copies become worthless',
@@ -115,9 +127,6 @@ export const repair: Command = {
         );
       const keyId = await findKeyId(device.vault, textOption(options, 'key'));
       const group = await runRepair(device, keyId, target, groupPrompts(terminal), approvedBy(options));
-      terminal.result({ keyId, target, epoch: group.epoch }, [
-        `Repaired: ${target} holds its share of key ${keyId} again.`,
-        'A repair revokes nothing: if the lost device may be in other hands, run `keepset refresh` now.',
-      ]);
+      terminal.result(...describeRepair(target, group));
     }),
 };
