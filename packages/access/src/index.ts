@@ -33,6 +33,7 @@ export {
   analysisParties,
   bareSetup,
   checkSetup,
+  parseEvents,
   parseSetup,
   type CopyInput,
   type EventInput,

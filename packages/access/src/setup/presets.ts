@@ -2,7 +2,7 @@
  * The setups that the original design recommends, as it describes them, each beside its corrected form. The
  * analyser says what is wrong with the first and shows that the second holds.
  */
-import { inKeychain, onPaper, onPhone, onServer, onStick, setupOf } from './places.ts';
+import { inKeychain, onPaper, onPhone, onServer, onStick, ruleToCome, setupOf } from './places.ts';
 import type { Copy, Setup } from './setup.ts';
 
 /** A recommended setup and what becomes of it. */
@@ -35,7 +35,7 @@ const withoutNeedForServer = (copies: readonly Copy[], sticks: readonly Copy[]):
 
 const changes = {
   exit: 'Two of three instead of two of two: the stick holds a share of its own, so the server can disappear.',
-  delay: 'The server waits before it signs what the phone alone asks for, and can be stopped meanwhile.',
+  delay: `The server waits before it signs what the phone alone asks for, and can be stopped meanwhile. ${ruleToCome}`,
   stick:
     'The stick lies away from home, sealed under a passphrase or the printed kit, of which there are two.',
   keychain: 'The iCloud copy is sealed under the passphrase or the kit before it goes in.',
