@@ -5,6 +5,7 @@ import type { Command } from '../command.ts';
 import { withDevice } from '../home/device.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
+import { standingOf } from '../policy/standing.ts';
 
 /** How a key stands on the two sides. */
 type KeyState =
@@ -22,6 +23,7 @@ interface KeyLine {
   readonly epoch: number;
   readonly publicKey: string;
   readonly state: KeyState;
+  readonly credibleMinimum: boolean;
 }
 
 export const keys: Command = {
@@ -74,6 +76,7 @@ const compare = async (
       epoch: group.epoch,
       publicKey: toHex(group.publicKey),
       state,
+      ...minimumOf(group.policy),
     });
   }
   for (const key of remote ?? [])
@@ -85,9 +88,14 @@ const compare = async (
         epoch: key.epoch,
         publicKey: toHex(key.publicKey),
         state: 'only on the server',
+        ...minimumOf(key.policy),
       });
   return lines;
 };
+
+const minimumOf = (policy: string): Pick<KeyLine, 'credibleMinimum'> => ({
+  credibleMinimum: standingOf(policy).data.credibleMinimum,
+});
 
 const stateOf = (epoch: number, remote: KeySummary | undefined, asked: boolean): KeyState => {
   if (!asked) return 'unchecked';
@@ -96,7 +104,8 @@ const stateOf = (epoch: number, remote: KeySummary | undefined, asked: boolean):
   return remote.state === 'frozen' ? 'frozen' : 'usable';
 };
 
-const print = ({ keyId, scheme, policy, epoch, state }: KeyLine): string[] => [
+const print = ({ keyId, scheme, policy, epoch, state, credibleMinimum }: KeyLine): string[] => [
   keyId,
   `  ${scheme}, ${policy}, epoch ${epoch}: ${state}`,
+  ...(credibleMinimum ? [] : ['  below the credible minimum: see `keepset show`']),
 ];

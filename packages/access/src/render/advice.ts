@@ -2,6 +2,7 @@ import type { SimulatedStep } from '../advice/simulate.ts';
 import type { Standing, Suggestion } from '../advice/suggest.ts';
 import type { Comparison } from '../advice/tables.ts';
 import { printPolicy } from '../policy.ts';
+import type { PresetFacts } from '../setup/presets.ts';
 import type { Setup } from '../setup/setup.ts';
 import type { Floor } from '../wizard/floor.ts';
 import type { Proposal } from '../wizard/wizard.ts';
@@ -41,6 +42,14 @@ const lostAndStolen = (loss: number, theft: number): string =>
   [loss, theft].map((count) => (Number.isFinite(count) ? count : 'all')).join(' / ');
 
 const orDash = (names: readonly string[]): string => (names.length === 0 ? '-' : names.join(', '));
+
+/** Which preset is explained, and what its corrected form changes. */
+export const presetLines = ({ id, title, corrected, changes }: PresetFacts): readonly string[] => [
+  ...wrap(`${title}${corrected ? ', corrected. What was changed:' : ', as originally recommended.'}`),
+  ...(corrected
+    ? changes.flatMap((change) => bullet(change))
+    : wrap(`Its corrected form: keepset policy explain --preset ${id} --corrected`)),
+];
 
 /** A simulation, step by step. */
 export const simulationLines = (steps: readonly SimulatedStep[]): readonly string[] =>

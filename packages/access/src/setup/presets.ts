@@ -16,6 +16,11 @@ export interface Preset {
   readonly changes: readonly string[];
 }
 
+/** What is said of a preset in one of its two forms. */
+export interface PresetFacts extends Pick<Preset, 'id' | 'title' | 'changes'> {
+  readonly corrected: boolean;
+}
+
 const seal = 'or(passphrase,kit)';
 
 /** The kit in two places, so that no fire takes it. */
