@@ -182,6 +182,16 @@ describe('presets', () => {
     expect(changes.length).toBeGreaterThan(0);
   });
 
+  it('lean, corrected, on no rule that the server does not have, and keep no kit beside a stick it opens', () => {
+    for (const { corrected } of presets) {
+      for (const copy of corrected.shares.get('server') ?? [])
+        expect(copy.usableFrom?.map(({ unlock }) => unlock)).toEqual([{ kind: 'party', name: 'passcode' }]);
+      const kits = (corrected.secrets.get('kit') ?? []).map(({ location }) => location);
+      for (const { copy } of copiesOf(corrected))
+        if (copy.kind === 'usb') expect(kits).not.toContain(copy.location);
+    }
+  });
+
   it('are less likely to be lost and to be stolen in their corrected form', () => {
     for (const { original, corrected } of presets) {
       const [before, after] = [analyse(original), analyse(corrected)];
