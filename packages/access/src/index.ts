@@ -92,4 +92,5 @@ export {
   suggestionLines,
 } from './render/advice.ts';
 export { analysisToJson, comparisonToJson } from './render/json.ts';
+export { bullet, wrap } from './render/text.ts';
 export { policySvg } from './render/svg.ts';

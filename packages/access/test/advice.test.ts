@@ -125,7 +125,7 @@ describe('simulation', () => {
     expect(stolen?.quorum).toEqual(['server', 'usb', 'paper']);
     expect(stolen?.thiefNeeds).toEqual(['usb']);
     expect(stolen?.advice[0]).toBe(
-      'Refresh with server and usb and paper, so that what leaked of phone and server becomes useless.',
+      'Refresh with server, usb and paper, so that what leaked of phone and server becomes useless.',
     );
     expect(rotten?.key.outcome).toBe('locked out');
     expect(rotten?.quorum).toBeUndefined();
