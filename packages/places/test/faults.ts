@@ -16,9 +16,9 @@ interface Fault {
 
 /** Makes the calls to a port fail. */
 export interface Injector {
-  inject(fault: Fault | undefined): void;
+  readonly inject: (fault: Fault | undefined) => void;
   /** The port as the place under test sees it. @param writes names of the methods that change something. */
-  around<T extends object>(port: T, writes: readonly (keyof T & string)[]): T;
+  readonly around: <T extends object>(port: T, writes: readonly (keyof T & string)[]) => T;
 }
 
 const newInjector = (): Injector => {
