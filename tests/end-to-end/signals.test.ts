@@ -185,7 +185,10 @@ describe('Ctrl-C', () => {
     const ended = await onTerminal(['keys', '--home', lockedHome], ['\u0004']);
     expect(ended.code).toBe(2);
     expect(ended.stdout).toContain('No answer was given');
-    const typed = await onTerminal(['keys', '--home', lockedHome], Array<string>(3).fill('incorrect horse\n'));
+    const typed = await onTerminal(
+      ['keys', '--home', lockedHome],
+      Array<string>(3).fill('incorrect horse\n'),
+    );
     expect(typed.code).toBe(2);
     expect(typed.stdout).toContain('input/wrong-passphrase');
     expect(typed.stdout).not.toContain('incorrect horse');
@@ -204,7 +207,8 @@ const onTerminal = async (args: readonly string[], answers: readonly string[]) =
   let typed = 0;
   running.child.stdout?.on('data', () => {
     const answer = answers[typed];
-    if (answer === undefined || !running.stdout().includes(`Passphrase (attempt ${typed + 1} of 3): `)) return;
+    if (answer === undefined || !running.stdout().includes(`Passphrase (attempt ${typed + 1} of 3): `))
+      return;
     typed += 1;
     running.child.stdin?.write(answer);
   });

@@ -8,12 +8,7 @@ import {
 } from '@keepset/ceremony';
 import { openFilePlace } from '@keepset/places';
 import { httpTransport, openChannel, softwareSigner, type Traffic } from '@keepset/transport';
-import {
-  openingKeyOf,
-  signerOf,
-  wipeIdentity,
-  type DeviceIdentity,
-} from '@keepset/wire';
+import { openingKeyOf, signerOf, wipeIdentity, type DeviceIdentity } from '@keepset/wire';
 import type { OptionValues } from '../command.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { loadAccount, type Account } from './account.ts';
