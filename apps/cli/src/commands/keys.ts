@@ -23,7 +23,8 @@ interface KeyLine {
   readonly epoch: number;
   readonly publicKey: string;
   readonly state: KeyState;
-  readonly credibleMinimum: boolean;
+  /** Said of keys of which this device holds a share. */
+  readonly credibleMinimum?: boolean;
 }
 
 export const keys: Command = {
@@ -76,7 +77,7 @@ const compare = async (
       epoch: group.epoch,
       publicKey: toHex(group.publicKey),
       state,
-      ...minimumOf(group.policy),
+      credibleMinimum: standingOf(group.policy).data.credibleMinimum,
     });
   }
   for (const key of remote ?? [])
@@ -88,14 +89,9 @@ const compare = async (
         epoch: key.epoch,
         publicKey: toHex(key.publicKey),
         state: 'only on the server',
-        ...minimumOf(key.policy),
       });
   return lines;
 };
-
-const minimumOf = (policy: string): Pick<KeyLine, 'credibleMinimum'> => ({
-  credibleMinimum: standingOf(policy).data.credibleMinimum,
-});
 
 const stateOf = (epoch: number, remote: KeySummary | undefined, asked: boolean): KeyState => {
   if (!asked) return 'unchecked';
@@ -107,5 +103,5 @@ const stateOf = (epoch: number, remote: KeySummary | undefined, asked: boolean):
 const print = ({ keyId, scheme, policy, epoch, state, credibleMinimum }: KeyLine): string[] => [
   keyId,
   `  ${scheme}, ${policy}, epoch ${epoch}: ${state}`,
-  ...(credibleMinimum ? [] : ['  below the credible minimum: see `keepset show`']),
+  ...(credibleMinimum !== false ? [] : ['  below the credible minimum: see `keepset show`']),
 ];

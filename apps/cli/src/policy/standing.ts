@@ -1,5 +1,5 @@
 /** What a key's policy stands, said with every key and not only on request. */
-import { analyse, bareSetup, minimumLines, parsePolicy } from '@keepset/access';
+import { analyse, bareSetup, minimumLines, parsePolicy, type Analysis } from '@keepset/access';
 import { KeepsetError } from '@keepset/bytes';
 import type { OptionSpec, OptionValues } from '../command.ts';
 
@@ -12,7 +12,7 @@ export const vaultOptions: Readonly<Record<string, OptionSpec>> = {
 /** @throws KeepsetError `policy/forbidden` for a vault key's policy below the credible minimum, or `policy/syntax` */
 export const refuseBelowMinimum = (policy: string, options: OptionValues): void => {
   if (options['vault'] !== true || options['force'] === true) return;
-  const analysis = analyse(bareSetup(parsePolicy(policy)));
+  const analysis = analysisOf(policy);
   if (analysis.credibleMinimum.met) return;
   throw new KeepsetError('policy/forbidden', `${policy} is below the credible minimum for a vault key.`, {
     hint: [...minimumLines(analysis), 'See `keepset policy suggest`, or add --force.'].join('\n'),
@@ -30,7 +30,7 @@ export interface Standing {
 export const standingOf = (
   policy: string,
 ): { readonly data: Standing; readonly lines: readonly string[] } => {
-  const analysis = analyse(bareSetup(parsePolicy(policy)));
+  const analysis = analysisOf(policy);
   const { lossTolerance, theftTolerance, credibleMinimum } = analysis;
   const { singlePointsOfFailure, singlePointsOfCompromise } = analysis;
   return {
@@ -47,6 +47,10 @@ export const standingOf = (
     ],
   };
 };
+
+/** Whether a party may stand twice is for whoever makes the key to say. */
+const analysisOf = (policy: string): Analysis =>
+  analyse(bareSetup(parsePolicy(policy, { allowRepeats: true })));
 
 const counted = (count: number, one: string, many: string): string =>
   count === 0 ? `no ${one}` : `${count} ${count === 1 ? one : many}`;
