@@ -123,7 +123,10 @@ const copyLines = (copy: Copy): readonly string[] => {
   const kind = copy.kind === undefined ? [] : [copy.kind];
   const where = [copy.id, ...kind, ...domainsOf(copy)].join(' · ');
   const whole = [where, ...lock].join(' · ');
-  return whole.length <= copyLength ? [whole] : [where, ...lock].map(shortened);
+  // No-break spaces indent; others would be collapsed.
+  return whole.length <= copyLength
+    ? [whole]
+    : [where, ...lock.map((text) => `\u00a0\u00a0\u00a0${text}`)].map(shortened);
 };
 
 const shortened = (line: string): string =>
