@@ -14,7 +14,7 @@ import { fileJournal } from '../src/home/journal.ts';
 import { findKeyId } from '../src/home/keys.ts';
 import { fileLock } from '../src/home/lock.ts';
 import { fileLogPin } from '../src/home/log-pin.ts';
-import { obtainNewPassphrase, obtainPassphrase } from '../src/home/passphrase.ts';
+import { givenPassphrase, obtainNewPassphrase, openWithPassphrase } from '../src/home/passphrase.ts';
 import { homePaths } from '../src/home/paths.ts';
 import { withUnlocked } from '../src/places/unlock.ts';
 
@@ -266,8 +266,8 @@ describe('passphrases', () => {
       ['two\nlines\n', 'two\nlines'],
       [' blanks stay ', ' blanks stay '],
     ] as const)
-      expect(await obtainPassphrase(inFile(text), silentTerminal)).toBe(expected);
-    expect(await obtainPassphrase({}, silentTerminal)).toBe('from the environment');
+      expect(await givenPassphrase(inFile(text))).toBe(expected);
+    expect(await givenPassphrase({})).toBe('from the environment');
   });
 
   it('that are new have eight characters at least', async () => {
@@ -288,10 +288,38 @@ describe('passphrases', () => {
     );
   });
 
+  it('that are typed may be wrong twice, and which time it is is said', async () => {
+    const open = async (passphrase: string): Promise<string> => {
+      if (passphrase === 'correct horse') return 'open';
+      throw new KeepsetError('input/wrong-passphrase', 'wrong');
+    };
+    const typing = (...answers: string[]): readonly [Promise<string>, readonly string[]] => {
+      const asked: string[] = [];
+      const terminal = {
+        ...silentTerminal,
+        askSecret: (question: string) => {
+          asked.push(question);
+          return Promise.resolve(answers.shift() ?? '');
+        },
+      };
+      return [openWithPassphrase({}, terminal, 'Passphrase', open), asked];
+    };
+    const [third, asked] = typing('a', 'b', 'correct horse');
+    expect(await third).toBe('open');
+    expect(asked).toEqual([1, 2, 3].map((n) => `Passphrase (attempt ${n} of 3): `));
+    const [none, askedToo] = typing('a', 'b', 'c', 'correct horse');
+    expect(await codeOf(() => none)).toBe('input/wrong-passphrase');
+    expect(askedToo).toHaveLength(3);
+    // One that was given is not asked for.
+    expect(await codeOf(() => openWithPassphrase(inFile('wrong'), silentTerminal, 'Passphrase', open))).toBe(
+      'input/wrong-passphrase',
+    );
+  });
+
   it('in a file that cannot be read', async () => {
-    expect(
-      await codeOf(() => obtainPassphrase({ 'passphrase-file': '/nowhere/at/all' }, silentTerminal)),
-    ).toBe('input/invalid-argument');
+    expect(await codeOf(() => givenPassphrase({ 'passphrase-file': '/nowhere/at/all' }))).toBe(
+      'input/invalid-argument',
+    );
   });
 });
 

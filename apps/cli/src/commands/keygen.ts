@@ -1,4 +1,3 @@
-import { analyse, bareSetup, minimumLines, parsePolicy } from '@keepset/access';
 import { KeepsetError, toHex } from '@keepset/bytes';
 import { runKeygen, supportedSchemes, type GroupKey, type Scheme } from '@keepset/ceremony';
 import type { Command } from '../command.ts';
@@ -8,6 +7,7 @@ import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
 import { quorumLines } from '../policy/quorums.ts';
 import { repeatsOption } from '../policy/source.ts';
+import { refuseBelowMinimum, standingOf, vaultOptions } from '../policy/standing.ts';
 import { groupPrompts } from '../terminal/group.ts';
 
 /** @throws KeepsetError `input/unsupported` */
@@ -33,8 +33,7 @@ export const keygen: Command = {
       help: 'Who must sign together (default: and(server,this device))',
     },
     repeats: repeatsOption,
-    vault: { type: 'boolean', help: 'A key that holds much: refuse a policy below the credible minimum' },
-    force: { type: 'boolean', help: 'With --vault: make it all the same' },
+    ...vaultOptions,
     ...passphraseOptions,
     ...homeOptions,
   },
@@ -48,32 +47,13 @@ export const keygen: Command = {
     await withDevice(options, terminal, async ({ device }) => {
       const policy = textOption(options, 'policy') ?? `and(${device.serverParty},${device.party})`;
       const allowRepeats = options['repeats'] === true;
-      if (options['vault'] === true && options['force'] !== true) refuseBelowMinimum(policy, allowRepeats);
+      refuseBelowMinimum(policy, options);
       const group = await orSettle(device, terminal, () =>
         runKeygen(device, { scheme, policy, allowRepeats }, groupPrompts(terminal)),
       );
       terminal.result(...describeNewKey(group));
     });
   },
-};
-
-/** @throws KeepsetError `policy/forbidden`, or `policy/syntax` */
-const refuseBelowMinimum = (policy: string, allowRepeats: boolean): void => {
-  const analysis = analyse(bareSetup(parsePolicy(policy, { allowRepeats })));
-  if (analysis.credibleMinimum.met) return;
-  throw new KeepsetError('policy/forbidden', `${policy} is below the credible minimum for a vault key.`, {
-    hint: [...minimumLines(analysis), 'See `keepset policy suggest`, or add --force.'].join('\n'),
-  });
-};
-
-const plural = { loss: 'losses', theft: 'thefts' } as const;
-
-/** What one loss or theft does, for every key and not only on request. */
-const toleranceLines = (policy: string): string[] => {
-  const { lossTolerance, theftTolerance } = analyse(bareSetup(parsePolicy(policy, { allowRepeats: true })));
-  const count = (n: number, what: keyof typeof plural): string =>
-    n === 0 ? `no ${what}` : `${n} ${n === 1 ? what : plural[what]}`;
-  return [`  survives    ${count(lossTolerance, 'loss')}, ${count(theftTolerance, 'theft')}`];
 };
 
 const sharedLines = (policy: string): readonly string[] => {
@@ -91,15 +71,16 @@ export const describeNewKey = (
 ): [data: Readonly<Record<string, unknown>>, lines: readonly string[]] => {
   const { keyId, scheme, policy, epoch } = group;
   const publicKey = toHex(group.publicKey);
+  const standing = standingOf(policy);
   const lines = [
     `Key ${keyId}`,
     `  scheme      ${scheme}`,
     `  policy      ${policy}`,
     `  public key  ${publicKey}`,
-    ...toleranceLines(policy),
+    ...standing.lines,
     '',
     ...sharedLines(policy),
     'Next: keepset sign FILE',
   ];
-  return [{ keyId, scheme, policy, epoch, publicKey }, lines];
+  return [{ keyId, scheme, policy, epoch, publicKey, ...standing.data }, lines];
 };

@@ -7,6 +7,7 @@ import { findKeyId } from '../home/keys.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
 import { repeatsOption } from '../policy/source.ts';
+import { refuseBelowMinimum, standingOf, vaultOptions } from '../policy/standing.ts';
 import { groupPrompts } from '../terminal/group.ts';
 
 const keyOption = {
@@ -41,13 +42,15 @@ const approvedBy = (options: OptionValues): Approved => {
 export const describeChange = (
   what: string,
   { keyId, epoch, policy }: GroupKey,
-): [data: Readonly<Record<string, unknown>>, lines: readonly string[]] => [
-  { keyId, epoch, policy },
-  [
+): [data: Readonly<Record<string, unknown>>, lines: readonly string[]] => {
+  const standing = standingOf(policy);
+  const lines = [
     `${what}: key ${keyId} is at epoch ${epoch}, under ${policy}.`,
+    ...standing.lines,
     'Its public key is the same. Copies of older epochs are worth nothing now.',
-  ],
-];
+  ];
+  return [{ keyId, epoch, policy, ...standing.data }, lines];
+};
 
 /** What to say after a repair. */
 export const describeRepair = (
@@ -91,6 +94,7 @@ export const reshare: Command = {
       help: 'The server is new to the key, or behind it: the devices deal without its help',
     },
     repeats: repeatsOption,
+    ...vaultOptions,
     ...passphraseOptions,
     ...homeOptions,
   },
@@ -100,14 +104,17 @@ export const reshare: Command = {
     "keepset reshare 'and(server,or(phone,thresh(2,laptop,tablet)))' --with laptop",
     "keepset reshare 'thresh(2,server,phone,laptop)' --adopt --with laptop --approval CODE",
   ],
-  run: ({ positionals, options, terminal }) =>
-    withDevice(options, terminal, async ({ device }) => {
+  run: async ({ positionals, options, terminal }) => {
+    const policy = positionals[0] ?? '';
+    refuseBelowMinimum(policy, options);
+    await withDevice(options, terminal, async ({ device }) => {
       const keyId = await findKeyId(device.vault, textOption(options, 'key'));
       const group = await orSettle(device, terminal, () =>
-        runReshare(device, keyId, positionals[0] ?? '', groupPrompts(terminal), approvedBy(options)),
+        runReshare(device, keyId, policy, groupPrompts(terminal), approvedBy(options)),
       );
       terminal.result(...describeChange('Reshared', group));
-    }),
+    });
+  },
 };
 
 export const repair: Command = {

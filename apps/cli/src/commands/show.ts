@@ -7,6 +7,7 @@ import { findKeyId } from '../home/keys.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions, homePaths } from '../home/paths.ts';
 import { quorumLines } from '../policy/quorums.ts';
+import { standingOf } from '../policy/standing.ts';
 
 export const show: Command = {
   name: 'show',
@@ -23,6 +24,7 @@ export const show: Command = {
       const { group, party } = share;
       const written = publicForms(group);
       const { scheme, epoch, policy, parties, threshold } = group;
+      const standing = standingOf(policy);
       terminal.result(
         {
           keyId,
@@ -31,6 +33,7 @@ export const show: Command = {
           policy,
           parties,
           threshold,
+          ...standing.data,
           party,
           publicKey: toHex(group.publicKey),
           forms: written,
@@ -39,6 +42,7 @@ export const show: Command = {
           `Key ${keyId}`,
           `  scheme      ${scheme}`,
           ...policyLines(policy),
+          ...standing.lines,
           `  epoch       ${epoch}`,
           `  this device ${party}, its share in ${homePaths(options).shares}`,
           `  server      ${account.serverParty} at ${account.server}`,
