@@ -14,7 +14,8 @@ describe('the frozen vectors', () => {
   let made: ReturnType<typeof lifeVectors>;
   beforeAll(() => {
     made = lifeVectors();
-  });
+    // Ten seconds of computing, which a busy machine stretches.
+  }, 300_000);
 
   it('are all made by the generator', () => {
     expect([...made.keys()].toSorted()).toEqual(names.toSorted());
