@@ -1,12 +1,13 @@
 /**
  * What threshold ECDSA costs: processor time of all parties together, bytes on the wire and at rest, next to a public
- * implementation in wasm where that is installed (benchmarks/yardstick/README.md).
+ * implementation in wasm, which is fetched for it (benchmarks/yardstick/README.md).
  *
- *     npm run bench -- ecdsa [--json] [--profile] [--growth]
+ *     npm run bench -- ecdsa [--json] [--alone] [--profile] [--growth]
  *
  * Times are processor time; fields with Wall in their name are by the clock, which on a busy machine also counts
  * waiting for the processor.
  *
+ * --alone    do not fetch the other implementation
  * --profile  where the time of a signature and of a keygen goes
  * --growth   n-of-n for n = 2 … 10 (several minutes); writes docs/ecdsa-growth.svg
  */

@@ -1,4 +1,5 @@
-// Writes spec/coverage.md: which file follows which part of which document, from the @spec and @deviation tags.
+// Writes spec/coverage.md, or the file named: which file follows which part of which document, from the @spec and
+// @deviation tags.
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +9,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const sourcesUnder = (folder) =>
   readdirSync(folder, { recursive: true })
     .filter((name) => name.endsWith('.ts') && /(^|\/)src\//.test(name) && !name.includes('node_modules'))
+    .toSorted((a, b) => (a < b ? -1 : 1))
     .map((name) => join(folder, name));
 
 /** Tags of one file. A tag ends where its comment or paragraph ends or the next tag begins. */
@@ -62,4 +64,4 @@ const page = [
   ),
   '',
 ];
-writeFileSync(join(root, 'spec', 'coverage.md'), page.join('\n'));
+writeFileSync(process.argv[2] ?? join(root, 'spec', 'coverage.md'), page.join('\n'));

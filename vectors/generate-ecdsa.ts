@@ -17,6 +17,7 @@ import type {
   SignRequest,
   Step,
 } from '../packages/threshold/src/index.ts';
+import { encodeScalars } from '../packages/threshold/src/curve/scalars.ts';
 import { bytesOfWords, wordsOf } from '../packages/threshold/src/ecdsa/bits.ts';
 import { startEcdsaKeygen } from '../packages/threshold/src/ecdsa/keygen.ts';
 import { answerBaseOts, finishBaseOts, requestBaseOts } from '../packages/threshold/src/ecdsa/ot-base.ts';
@@ -39,17 +40,17 @@ import {
 } from '../packages/threshold/src/ecdsa/suites.ts';
 import { zeroShare } from '../packages/threshold/src/ecdsa/zero-sharing.ts';
 
-type Json = string | number | boolean | readonly Json[] | { readonly [key: string]: Json };
+export type Json = string | number | boolean | readonly Json[] | { readonly [key: string]: Json };
 
 const suites = [ecdsaSecp256k1Suite, ecdsaP256Suite] as const;
 
-const sha256 = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(bytes).digest());
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-const text = (value: string): Uint8Array => new Uint8Array(Buffer.from(value, 'utf8'));
+export const sha256 = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(bytes).digest());
+export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+export const text = (value: string): Uint8Array => new Uint8Array(Buffer.from(value, 'utf8'));
 const concat = (...parts: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));
 
 /** Bytes in full up to 128, else their length and hash. */
-const show = (bytes: Uint8Array): Json =>
+export const show = (bytes: Uint8Array): Json =>
   bytes.length <= 128 ? hex(bytes) : { length: bytes.length, sha256: hex(sha256(bytes)) };
 const showAll = (fields: object): Json =>
   Object.fromEntries(
@@ -57,7 +58,7 @@ const showAll = (fields: object): Json =>
   );
 
 /** The generator's randomness: block i is SHA-256(seed ‖ "/" ‖ i in decimal); each call starts a new block. */
-const seeded = (seed: string): Rng => {
+export const seeded = (seed: string): Rng => {
   let counter = 0;
   return (length) => {
     const blocks: Uint8Array[] = [];
@@ -66,7 +67,7 @@ const seeded = (seed: string): Rng => {
   };
 };
 
-const found = <T>(value: T | undefined): T => {
+export const found = <T>(value: T | undefined): T => {
   if (value === undefined) throw new Error('An honest run failed.');
   return value;
 };
@@ -263,7 +264,7 @@ const showValue = (value: CborValue | undefined): Json => {
   return Object.fromEntries(Object.entries(value as object).map(([name, item]) => [name, showValue(item)]));
 };
 
-const showMessages = (messages: readonly ProtocolMessage[]): Json =>
+export const showMessages = (messages: readonly ProtocolMessage[]): Json =>
   messages.map(({ round, from, to, body }) => ({
     round,
     from,
@@ -348,7 +349,7 @@ const keyAndSignatures = (suite: EcdsaSuite): Json => {
           return [
             me,
             {
-              share: hex(curve.encodeScalar(decodeSecret(curve, share).share)),
+              share: hex(encodeScalars(curve, decodeSecret(curve, share).shares)),
               secret: show(share.secret.reveal()),
             },
           ];

@@ -17,6 +17,7 @@ import type { OpenStart, StepResponse } from '@keepset/wire';
 import {
   closeServer,
   copyOf,
+  deviceOf,
   newWorld,
   openDevice,
   openServer,
@@ -40,7 +41,7 @@ let signing: GroupKey;
 beforeAll(async () => {
   template = await newWorld();
   const server = await openServer(template);
-  const device = await openDevice(template, wireTo(server, template.caller));
+  const device = await openDevice(template, wireTo(server, deviceOf(template).caller));
   group = await runKeygen(device, { scheme: 'ecdh-p256', policy: 'and(server,phone)' });
   signing = await runKeygen(device, { scheme: 'ed25519', policy: 'and(server,phone)' });
   closeServer(server);
@@ -52,7 +53,7 @@ let device: DeviceParty;
 beforeEach(async () => {
   world = copyOf(template);
   server = await openServer(world);
-  device = await openDevice(world, wireTo(server, world.caller));
+  device = await openDevice(world, wireTo(server, deviceOf(world).caller));
 });
 afterEach(() => closeServer(server));
 
@@ -82,7 +83,7 @@ describe('Party 1', () => {
     const entry = readEntry(record);
     expect(entry.kind).toBe('open');
     const about = {
-      tenant: world.caller.tenant,
+      tenant: deviceOf(world).caller.tenant,
       key: group.keyId,
       session: sent.session,
       epoch: 0,

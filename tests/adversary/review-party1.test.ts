@@ -3,12 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { decodeCbor, encodeCbor, utf8ToBytes } from '@keepset/bytes';
+import { KeepsetError, decodeCbor, encodeCbor, utf8ToBytes } from '@keepset/bytes';
 import { runKeygen, runPresign, runRefresh, runSign, type GroupKey } from '@keepset/ceremony';
 import { startServer, type RunningServer, type ServerOptions } from '@keepset/server';
 import { protocolFor } from '@keepset/threshold';
 import { printInvite } from '@keepset/transport';
-import type { RelayedBlob, SessionStart, StepRequest } from '@keepset/wire';
+import type { RelayedBlob, SessionStart, SignStart, StepRequest } from '@keepset/wire';
 import { newDevice, type TestDevice } from '../support/device.ts';
 import { serverOptions } from '../support/server.ts';
 import { signRequestOf } from '../support/steps.ts';
@@ -41,10 +41,10 @@ const request = { message: utf8ToBytes('hello'), digest: 'sha256' } as const;
 const newSession = (): Uint8Array => new Uint8Array(randomBytes(32));
 const step = (device: TestDevice, fields: Partial<StepRequest> & Pick<StepRequest, 'session'>) =>
   device.device.transport.step({ step: 1, messages: [], party: device.device.party, ...fields });
-const bans = (): number => {
+const countOf = (table: 'bans' | 'log_entries'): number => {
   const database = new DatabaseSync(join(options.dataDir, 'keepset.db'), { readOnly: true });
   try {
-    return Number(database.prepare('SELECT count(*) AS n FROM bans').get()?.['n']);
+    return Number(database.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n']);
   } finally {
     database.close();
   }
@@ -72,7 +72,7 @@ test('a device speaks for the party it was enrolled as, and for no other', async
   await expect(step(laptop, mine)).rejects.toMatchObject({ code: 'abort/unknown-party' });
   // Nor can it have the phone banned.
   await expect(step(laptop, cheated(await freshSign()))).rejects.toMatchObject({ code: 'policy/forbidden' });
-  expect(bans()).toBe(0);
+  expect(countOf('bans')).toBe(0);
   expect((await runSign(phone.device, { keyId: key.keyId, request })).signature).toHaveLength(65);
 });
 
@@ -100,13 +100,42 @@ test('a failed step spends the session’s name', async () => {
   });
 });
 
+test('what cannot be signed spends no session and does not stand in the log', async () => {
+  const changes: readonly ((start: SignStart) => Partial<SignStart>)[] = [
+    () => ({ quorum: ['phone', 'server'] }),
+    () => ({ quorum: ['server'] }),
+    () => ({ request: { ...request, taproot: { merkleRoot: new Uint8Array(0) } } }),
+    () => ({ request: { ...request, digest: 'none' } }),
+    () => ({ presignature: new Uint8Array(32) }),
+  ];
+  for (const change of changes) {
+    const good = await freshSign();
+    const start = good.start as SignStart;
+    const before = countOf('log_entries');
+    await expect(step(phone, { ...good, start: { ...start, ...change(start) } })).rejects.toBeInstanceOf(
+      KeepsetError,
+    );
+    expect(countOf('log_entries')).toBe(before);
+    await expect(step(phone, good)).resolves.toMatchObject({ session: good.session });
+    expect(countOf('log_entries')).toBe(before + 1);
+  }
+  // Nor can a device that is no part of the quorum spend one.
+  const good = await freshSign();
+  const before = countOf('log_entries');
+  await expect(step(laptop, { ...good, party: 'laptop' })).rejects.toMatchObject({
+    code: 'abort/unknown-party',
+  });
+  expect(countOf('log_entries')).toBe(before);
+  await expect(step(phone, good)).resolves.toMatchObject({ session: good.session });
+});
+
 test('a ban ends the sessions that were open already, and what was prepared', async () => {
   await runPresign(phone.device, key.keyId, 1);
   const open = await freshSign();
   const { start, messages, ...rest } = open;
   await step(phone, { ...rest, start: start!, messages: [] });
   await expect(step(phone, cheated(await freshSign()))).rejects.toMatchObject({ code: 'abort/banned' });
-  expect(bans()).toBe(1);
+  expect(countOf('bans')).toBe(1);
   await expect(step(phone, { ...rest, step: 2, messages })).rejects.toMatchObject({ code: 'abort/banned' });
   await expect(runSign(phone.device, { keyId: key.keyId, request })).rejects.toMatchObject({
     code: 'abort/banned',

@@ -28,19 +28,17 @@ beforeEach(async () => {
 const request = { message: utf8ToBytes('still usable'), digest: 'none' } as const;
 const signs = async () => (await runSign(phone.device, { keyId, request })).signature.length;
 
-/** A device whose vault waits at `gate` once it has made a pending share durable. */
+/** A device that waits once it has made a pending share durable. */
 const pausing = (device: DeviceParty): { device: DeviceParty; held: Promise<void>; release: () => void } => {
   const held = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
-  const vault: DeviceParty['vault'] = {
-    ...device.vault,
-    putPending: async (share) => {
-      await device.vault.putPending(share);
-      held.resolve();
-      await gate.promise;
-    },
+  const exclusively: DeviceParty['exclusively'] = async (work) => {
+    const result = await device.exclusively(work);
+    held.resolve();
+    await gate.promise;
+    return result;
   };
-  return { device: { ...device, vault }, held: held.promise, release: gate.resolve };
+  return { device: { ...device, exclusively }, held: held.promise, release: gate.resolve };
 };
 
 test('of two refreshes at once, one is refused before it touches the other one’s pending share', async () => {
@@ -76,6 +74,85 @@ test('a refresh whose confirmation is still on its way keeps its pending share u
     await late.promise
   )();
   expect(await settleOpenSessions(phone.device)).toMatchObject([{ outcome: 'completed' }]);
+  expect(await signs()).toBe(64);
+});
+
+test('of two processes that settle, the later one leaves alone what a third has made pending', async () => {
+  const lost: DeviceParty['transport'] = {
+    ...phone.device.transport,
+    step: async (step) => {
+      if ((await phone.device.journal.list()).length === 0) return phone.device.transport.step(step);
+      throw new Error('connection lost');
+    },
+  };
+  await expect(runRefresh({ ...phone.device, transport: lost }, keyId)).rejects.toThrow('connection lost');
+  // The one has heard that the session is void, and is held up before it acts on that.
+  const heard = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  const exclusively: DeviceParty['exclusively'] = async (work) => {
+    heard.resolve();
+    await gate.promise;
+    return twin.device.exclusively(work);
+  };
+  const settling = settleOpenSessions({ ...twin.device, exclusively });
+  await heard.promise;
+  expect(await settleOpenSessions(phone.device)).toMatchObject([{ outcome: 'void' }]);
+  const next = pausing(phone.device);
+  const running = runRefresh(next.device, keyId);
+  await next.held;
+  gate.resolve();
+  expect(await settling).toMatchObject([{ outcome: 'void' }]);
+  next.release();
+  await expect(running).resolves.toMatchObject({ epoch: 1 });
+  expect(await signs()).toBe(64);
+});
+
+test('journal and pending share change only while nobody else of the device may change them', async () => {
+  let isAlone = false;
+  let changes = 0;
+  const guarded = <T extends object>(port: T): T =>
+    new Proxy(port, {
+      get: (target, name) => {
+        const method: unknown = Reflect.get(target, name);
+        if (typeof method !== 'function' || name === 'list' || name === 'open') return method;
+        return (...args: unknown[]): unknown => {
+          expect(isAlone).toBe(true);
+          changes += 1;
+          return (method as (...args: unknown[]) => unknown).apply(target, args);
+        };
+      },
+    });
+  const device: DeviceParty = {
+    ...phone.device,
+    vault: guarded(phone.device.vault),
+    journal: guarded(phone.device.journal),
+    exclusively: (work) =>
+      phone.device.exclusively(async () => {
+        isAlone = true;
+        try {
+          return await work();
+        } finally {
+          isAlone = false;
+        }
+      }),
+  };
+  await runRefresh(device, keyId);
+  // One that is committed, and one that is not.
+  for (const fails of ['after', 'before']) {
+    const lost: DeviceParty['transport'] = {
+      ...device.transport,
+      step: async (step) => {
+        if ((await device.journal.list()).length === 0) return device.transport.step(step);
+        if (fails === 'after') await device.transport.step(step);
+        throw new Error('connection lost');
+      },
+    };
+    await expect(runRefresh({ ...device, transport: lost }, keyId)).rejects.toThrow('connection lost');
+    const outcome = fails === 'after' ? 'completed' : 'void';
+    expect(await settleOpenSessions(device)).toMatchObject([{ outcome }]);
+  }
+  // Journal, pending share, its end, and the journal again, for each.
+  expect(changes).toBeGreaterThanOrEqual(12);
   expect(await signs()).toBe(64);
 });
 

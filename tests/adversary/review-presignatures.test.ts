@@ -1,11 +1,12 @@
 /** A presignature that serves two messages gives the share away: it must never be handed out twice. */
-import { chmodSync, cpSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { toHex, utf8ToBytes } from '@keepset/bytes';
-import { runKeygen, runPresign, signWith, type GroupKey } from '@keepset/ceremony';
+import { runKeygen, runPresign, runSign, signWith, type GroupKey } from '@keepset/ceremony';
 import { startServer, type RunningServer } from '@keepset/server';
-import { newDevice, openHome, type TestDevice } from '../support/device.ts';
+import { newDevice, openHome, silentTerminal, type TestDevice } from '../support/device.ts';
+import { openDevice } from '../../apps/cli/src/home/device.ts';
 import { ensureVolatile, volatilePath } from '../../apps/cli/src/home/volatile.ts';
 import { temporaryFolder } from '../support/folders.ts';
 import { serverOptions } from '../support/server.ts';
@@ -49,6 +50,32 @@ test('of several on the shelf, each is handed out once', async () => {
   const ids = taken.flatMap((presignature) => (presignature === undefined ? [] : [toHex(presignature.id)]));
   expect(new Set(ids).size).toBe(ids.length);
   expect(ids).toHaveLength(3);
+});
+
+test('a damaged presignature is thrown away and said; the others and the key serve on', async () => {
+  await runPresign(phone.device, group.keyId, 2);
+  const files = readdirSync(phone.paths.presignatures);
+  expect(files).toHaveLength(2);
+  const notes: string[] = [];
+  const told = await openDevice(
+    { home: phone.home },
+    { ...silentTerminal, note: (text) => notes.push(text) },
+  );
+  try {
+    const [first = '', second = ''] = files;
+    writeFileSync(join(phone.paths.presignatures, first), 'rotten');
+    const use = { ...group, quorum, path: [] };
+    const taken = [await told.device.presignatures.take(use), await told.device.presignatures.take(use)];
+    const [one, ...none] = taken.filter((each) => each !== undefined);
+    expect(second).toContain(toHex(one!.id));
+    expect(none).toEqual([]);
+    expect(notes).toEqual([expect.stringContaining(first)]);
+    expect(readdirSync(phone.paths.presignatures)).toEqual([]);
+  } finally {
+    told.close();
+  }
+  const request = { message: utf8ToBytes('all the same'), digest: 'sha256' } as const;
+  expect((await runSign(phone.device, { keyId: group.keyId, request })).signature).toHaveLength(65);
 });
 
 test('two signatures at once use different presignatures, or none', async () => {

@@ -2,32 +2,38 @@
  * Either side dies at every operation of a key generation, and again while settling it. Whatever happens, the key is
  * usable on both sides afterwards or exists on neither.
  */
-import { readdirSync } from 'node:fs';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { utf8ToBytes } from '@keepset/bytes';
 import {
   protocolFor,
   runKeygen,
   runSign,
   settleOpenSessions,
-  type DeviceParty,
   type Scheme,
   type SettledSession,
 } from '@keepset/ceremony';
 import { openFilePlace } from '@keepset/places';
 import { homePaths } from '../../apps/cli/src/home/paths.ts';
 import {
+  beginnings,
+  dieEverywhere,
+  foundAfter,
+  momentsOf,
+  play,
+  requestFor,
+  traceOf,
+  withDevices,
+  type Ceremony,
+  type Choice,
+  type Death,
+} from '../support/ceremonies.ts';
+import {
   closeServer,
   copyOf,
-  finishRequests,
+  deviceOf,
   newWorld,
-  newLife,
   openDevice,
   openServer,
-  untilDeath,
   wireTo,
-  type Granularity,
-  type Life,
   type World,
 } from '../support/crash.ts';
 
@@ -36,45 +42,16 @@ vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 const policy = 'and(server,phone)';
 
-/** How a run ends: nobody, the device or the server dies at a moment. */
-interface Deaths {
-  readonly device?: number;
-  readonly granularity?: Granularity;
-  readonly server?: number;
-}
-
-interface Lives {
-  readonly device: Life;
-  readonly server: Life;
-}
-
-/** Runs `work` on a freshly opened device against a freshly opened server until it ends or somebody dies. */
-const runOnce = async (
-  world: World,
-  deaths: Deaths,
-  work: (device: DeviceParty) => Promise<unknown>,
-): Promise<Lives> => {
-  const server = await openServer(world, deaths.server);
-  const life = newLife(deaths.device);
-  try {
-    const opened = openDevice(world, wireTo(server, world.caller), life, deaths.granularity);
-    await untilDeath(opened.then(work), life);
-    await finishRequests(server);
-    return { device: life, server: server.life };
-  } finally {
-    closeServer(server);
-  }
-};
-
-const keygen = (world: World, scheme: Scheme, deaths: Deaths) =>
-  runOnce(world, deaths, (device) => runKeygen(device, { scheme, policy }));
-const settle = (world: World, deaths: Deaths = {}) => runOnce(world, deaths, settleOpenSessions);
+const keygenOf = (scheme: Scheme): Ceremony => ({
+  starts: 'phone',
+  start: (device) => runKeygen(device, { scheme, policy }),
+});
+const settling: Ceremony = { starts: 'phone', start: settleOpenSessions };
 
 /** Settles, and then insists on all that was promised. */
-const expectWhole = async (world: World): Promise<SettledSession['outcome'] | 'nothing open'> => {
-  const server = await openServer(world);
-  try {
-    const device = await openDevice(world, wireTo(server, world.caller));
+const expectWhole = (world: World): Promise<SettledSession['outcome'] | 'nothing open'> =>
+  withDevices(world, async (devices) => {
+    const device = devices.get('phone')!;
     const settled = await settleOpenSessions(device);
     expect(settled.length).toBeLessThanOrEqual(1);
     expect(await device.journal.list()).toEqual([]);
@@ -86,13 +63,13 @@ const expectWhole = async (world: World): Promise<SettledSession['outcome'] | 'n
     expect(remote.every(({ state }) => state === 'active')).toBe(true);
     expect(remote.length).toBeGreaterThanOrEqual(1);
     expect(remote.length).toBeLessThanOrEqual(2);
-    const copies = await (await openFilePlace(homePaths({ home: world.home }).shares)).list();
+    const copies = await (await openFilePlace(homePaths({ home: deviceOf(world).home }).shares)).list();
     expect(copies.map(({ state }) => state)).toEqual(local.map(() => 'current'));
 
-    for (const keyId of local) {
-      const request = { message: utf8ToBytes(`with ${keyId}`), digest: 'none' } as const;
+    for (const { keyId, scheme } of remote) {
+      const request = requestFor(scheme, `with ${keyId}`);
       const { group, signature } = await runSign(device, { keyId, request });
-      expect(protocolFor(group.scheme).verify(group, request, signature)).toBe(true);
+      expect(protocolFor(scheme).verify(group, request, signature)).toBe(true);
     }
     const [only] = settled;
     // What the command line tells people is what is the case.
@@ -101,123 +78,87 @@ const expectWhole = async (world: World): Promise<SettledSession['outcome'] | 'n
       expect(local.includes(only.keyId)).toBe(only.outcome === 'completed');
     }
     return only?.outcome ?? 'nothing open';
-  } finally {
-    closeServer(server);
-  }
-};
+  });
 
 /** A world with one key, so that there is something to lose. */
 let template: World;
 beforeAll(async () => {
   template = await newWorld();
-  await keygen(template, 'ed25519', {});
+  await play(template, keygenOf('ed25519'));
 });
 
-const numbers = (count: number): number[] => Array.from({ length: count }, (_, at) => at);
+/** A run of ECDSA costs a second: of two moments between which nothing happens, one. */
+const everywhere: Choice = () => true;
 
-describe.each<Scheme>(['ed25519', 'schnorr-secp256k1'])('a key generation, %s', (scheme) => {
+describe.each<{ scheme: Scheme; choose: Choice; which: string }>([
+  { scheme: 'ed25519', choose: everywhere, which: 'at any' },
+  { scheme: 'schnorr-secp256k1', choose: everywhere, which: 'at any' },
+  { scheme: 'ecdsa-secp256k1', choose: beginnings, which: 'before any' },
+])('a key generation, $scheme', ({ scheme, choose, which }) => {
+  const keygen = keygenOf(scheme);
+
   it('goes through when nobody dies', async () => {
     const world = copyOf(template);
-    const lives = await keygen(world, scheme, {});
-    expect(lives.device.moments.length).toBeGreaterThan(14);
-    expect(lives.server.moments.length).toBeGreaterThan(6);
+    const lives = await play(world, keygen);
+    expect(lives.get('phone')?.moments.length).toBeGreaterThan(14);
+    expect(lives.get('server')?.moments.length).toBeGreaterThan(6);
     for (const name of ['journal.add', 'vault.putPending', 'logPin.save', 'vault.promote', 'journal.remove'])
-      expect(lives.device.moments).toContain(`after ${name}`);
+      expect(lives.get('phone')?.moments).toContain(`after ${name}`);
     expect(await expectWhole(world)).toBe('nothing open');
   });
 
-  it('in which the device dies at any of its operations', async () => {
-    const { moments } = (await keygen(copyOf(template), scheme, {})).device;
-    const outcomes = new Map<string, string>();
-    for (const at of numbers(moments.length)) {
-      const world = copyOf(template);
-      const { device } = await keygen(world, scheme, { device: at });
-      expect(device.isDead()).toBe(true);
-      outcomes.set(`${at} ${moments[at]}`, await expectWhole(world));
-    }
+  it(`in which the device dies ${which} of its operations`, async () => {
+    const seen = await dieEverywhere(template, keygen, 'phone', expectWhole, choose);
     // Each way of ending has been seen, and the turning point is where it belongs.
-    expect(new Set(outcomes.values())).toEqual(new Set(['nothing open', 'void', 'completed']));
-    const [promoted] = [...outcomes].filter(([moment]) => moment.endsWith('before vault.promote'));
-    expect(promoted?.[1]).toBe('completed');
+    const found = new Set(seen.map((each) => each.found));
+    expect(found).toEqual(new Set(['nothing open', 'void', 'completed']));
+    expect(foundAfter(seen, 'before vault.promote')).toBe('completed');
   });
 
-  it('in which the server dies at any of its operations', async () => {
-    const { moments } = (await keygen(copyOf(template), scheme, {})).server;
-    const outcomes = new Map<string, string>();
-    for (const at of numbers(moments.length)) {
-      const world = copyOf(template);
-      const { server } = await keygen(world, scheme, { server: at });
-      expect(server.isDead()).toBe(true);
-      outcomes.set(`${at} ${moments[at]}`, await expectWhole(world));
-    }
-    expect(new Set(outcomes.values())).toEqual(new Set(['nothing open', 'void', 'completed']));
-    const commit = [...outcomes].filter(([moment]) => moment.includes('store.commit'));
-    expect(commit.map(([, outcome]) => outcome)).toEqual(['void', 'completed']);
+  it(`in which the server dies ${which} of its operations`, async () => {
+    const seen = await dieEverywhere(template, keygen, 'server', expectWhole, choose);
+    expect(foundAfter(seen, 'before store.commit')).toBe('void');
+    expect(foundAfter(seen, 'before the answer is sent')).toBe('completed');
   });
 });
 
-/** What lies on disk on both sides, without what is random in it. */
-const traceOf = async (world: World): Promise<string> => {
-  const names = readdirSync(world.home, { recursive: true, encoding: 'utf8' }).map((name) =>
-    name
-      .replaceAll(/[0-9a-f]{64}/g, 'session')
-      .replaceAll(/[a-z2-7]{26}/g, 'key')
-      .replaceAll(/[0-9a-f]{12,16}\.tmp/g, 'tmp'),
-  );
-  const server = await openServer(world);
-  const sessions = server.database.prepare('SELECT state, answer IS NULL AS open FROM sessions').all();
-  const keys = server.database.prepare('SELECT count(*) AS n FROM keys').get();
-  closeServer(server);
-  return JSON.stringify([names.sort(), sessions, keys]);
-};
-
-/** The moments before operations: after one and before the next, the same lies on disk. */
-const beginnings = (moments: readonly string[]): number[] =>
-  numbers(moments.length).filter((at) => !moments[at]!.startsWith('after'));
-
 describe('a key generation', () => {
+  const keygen = keygenOf('ed25519');
+
   it('in which the device dies at any file operation of its share place', async () => {
-    const { moments } = (await keygen(copyOf(template), 'ed25519', { granularity: 'files' })).device;
-    expect(moments).toContain('half-way through files.file.write');
+    const moments: string[] = [];
     const seen = new Set<string>();
-    for (const at of beginnings(moments)) {
+    for (let at = 0; ; at += 1) {
       const world = copyOf(template);
-      const { device } = await keygen(world, 'ed25519', { device: at, granularity: 'files' });
-      expect(device.isDead()).toBe(true);
+      const life = (await play(world, keygen, { who: 'phone', at, granularity: 'files' })).get('phone')!;
+      if (!life.isDead()) break;
+      moments.push(life.moments.at(-1)!);
       const trace = await traceOf(world);
       if (!seen.has(trace)) await expectWhole(world);
       seen.add(trace);
     }
+    expect(moments).toContain('half-way through files.file.write');
     // Nothing; the journal; a temporary file; a pending copy; committed; promoted; done.
     expect(seen.size).toBeGreaterThanOrEqual(6);
   });
 
   it('in which one side dies, and then the other or the same one while it is settled', async () => {
-    const lives = await keygen(copyOf(template), 'ed25519', {});
-    const firsts: Deaths[] = [
-      ...beginnings(lives.device.moments).map((at) => ({ device: at })),
-      ...beginnings(lives.server.moments).map((server) => ({ server })),
-    ];
+    const firsts: Death[] = [];
+    for (const who of ['phone', 'server'])
+      (await momentsOf(template, keygen, who)).forEach((moment, at) => {
+        if (beginnings(moment, at)) firsts.push({ who, at });
+      });
     const seen = new Set<string>();
     let settled = 0;
     for (const first of firsts) {
       const cutOff = copyOf(template);
-      await keygen(cutOff, 'ed25519', first);
+      await play(cutOff, keygen, first);
       const trace = await traceOf(cutOff);
-      const settling = await settle(copyOf(cutOff));
       // Nothing is open, or a state like this one was settled already.
-      if (settling.server.moments.length === 0 || seen.has(trace)) continue;
+      if (seen.has(trace) || (await momentsOf(cutOff, settling, 'server')).length === 0) continue;
       seen.add(trace);
-      const seconds: Deaths[] = [
-        ...numbers(settling.device.moments.length).map((at) => ({ device: at })),
-        ...numbers(settling.server.moments.length).map((server) => ({ server })),
-      ];
-      for (const second of seconds) {
-        const world = copyOf(cutOff);
-        await settle(world, second);
-        await expectWhole(world);
-        settled += 1;
-      }
+      for (const who of ['phone', 'server'])
+        settled += (await dieEverywhere(cutOff, settling, who, expectWhole)).length;
     }
     // Journal only; pending here; pending here and committed there; current here and committed there.
     expect(seen.size).toBeGreaterThanOrEqual(4);
@@ -226,10 +167,10 @@ describe('a key generation', () => {
 
   it('is left as it is while the server cannot be asked', async () => {
     const world = copyOf(template);
-    const { moments } = (await keygen(copyOf(template), 'ed25519', {})).device;
-    await keygen(world, 'ed25519', { device: moments.indexOf('before vault.promote') });
+    const at = (await momentsOf(template, keygen, 'phone')).indexOf('before vault.promote');
+    await play(world, keygen, { who: 'phone', at });
     const server = await openServer(world, 0);
-    const device = await openDevice(world, wireTo(server, world.caller));
+    const device = await openDevice(world, wireTo(server, deviceOf(world).caller));
     for (let time = 0; time < 3; time += 1)
       expect(await settleOpenSessions(device)).toMatchObject([
         { outcome: 'undecided', error: { code: 'transport/unreachable' } },

@@ -12,6 +12,7 @@ import { decodeStepResponse } from '@keepset/wire';
 import {
   closeServer,
   copyOf,
+  deviceOf,
   finishRequests,
   newLife,
   newWorld,
@@ -28,7 +29,7 @@ import { openRequestOf, type Step } from '../support/steps.ts';
 // Many real processes or runs: on a busy machine they take their time.
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
-const device = { party: 'phone', serverParty: 'server' } as const;
+const asking = { party: 'phone', serverParty: 'server' } as const;
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, at) => at);
 
 const newFile = (): ReturnType<typeof createECDH> => {
@@ -44,7 +45,7 @@ let group: GroupKey;
 beforeAll(async () => {
   template = await newWorld();
   const server = await openServer(template);
-  const opened = await openDevice(template, wireTo(server, template.caller));
+  const opened = await openDevice(template, wireTo(server, deviceOf(template).caller));
   group = await runKeygen(opened, { scheme: 'ecdh-p256', policy: 'and(server,phone)' });
   closeServer(server);
 });
@@ -58,7 +59,7 @@ const requestFor = async (
   const opened = await openDevice(world, nobody);
   const share = await opened.vault.open(group.keyId);
   const head = await opened.logPin.load();
-  return openRequestOf(device, share, pointOf(file), {
+  return openRequestOf(asking, share, pointOf(file), {
     ...(session === undefined ? {} : { session }),
     ...(head === undefined ? {} : { head }),
   });
@@ -72,7 +73,7 @@ const ask = async (
   released: string[] = [],
 ): Promise<string> => {
   try {
-    const answer = toHex(await server.handler.step(world.caller, session, 1, body));
+    const answer = toHex(await server.handler.step(deviceOf(world).caller, session, 1, body));
     await server.life.pass('before the answer is sent');
     released.push(answer);
     return answer;
@@ -94,7 +95,7 @@ const opens = (file: typeof one, step: Step<OpenedPoint>, answer: string): boole
 const openNew = async (world: World): Promise<Life> => {
   const server = await openServer(world);
   const life = newLife();
-  const opened = await openDevice(world, wireTo(server, world.caller), life);
+  const opened = await openDevice(world, wireTo(server, deviceOf(world).caller), { life });
   const share = await opened.vault.open(group.keyId);
   const shared = await runOpen(opened, share, pointOf(two));
   expect(toHex(shared)).toBe(two.computeSecret(group.publicKey).toString('hex'));
@@ -182,7 +183,7 @@ describe('an opening', () => {
       const world = copyOf(template);
       const life = newLife(end);
       const server = await openServer(world);
-      const opened = openDevice(world, wireTo(server, world.caller), life);
+      const opened = openDevice(world, wireTo(server, deviceOf(world).caller), { life });
       const work = opened.then(async (party) =>
         runOpen(party, await party.vault.open(group.keyId), pointOf(one)),
       );

@@ -1,12 +1,19 @@
 /**
  * The same with real processes and SIGKILL, which no code can catch, at moments all along the way. What happens at every
- * single operation, keygen.test.ts and sign.test.ts go through; here nothing is simulated.
+ * single operation, the other tests here go through; in this one nothing is simulated.
  */
 import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { KeepsetError, utf8ToBytes } from '@keepset/bytes';
-import { runKeygen, runSign, settleOpenSessions } from '@keepset/ceremony';
+import {
+  protocolFor,
+  runKeygen,
+  runSign,
+  settleOpenSessions,
+  type DeviceParty,
+  type GroupKey,
+} from '@keepset/ceremony';
 import { startServer, type RunningServer } from '@keepset/server';
 import { withDevice, type OpenDevice } from '../../apps/cli/src/home/device.ts';
 import { enrolHome } from '../../apps/cli/src/home/enrol.ts';
@@ -80,6 +87,16 @@ const check = async ({ device }: OpenDevice): Promise<readonly string[]> => {
   return local;
 };
 
+/** The epoch of a key, which must be the same on both sides, and the shares of it sign. */
+const epochOnBothSides = async (device: DeviceParty, key: GroupKey): Promise<number> => {
+  expect(await device.journal.list()).toEqual([]);
+  const remote = (await device.transport.keys()).find(({ keyId }) => keyId === key.keyId);
+  const { group, signature } = await runSign(device, { keyId: key.keyId, request });
+  expect(protocolFor(key.scheme).verify(key, request, signature)).toBe(true);
+  expect(remote?.epoch).toBe(group.epoch);
+  return group.epoch;
+};
+
 describe('the device', () => {
   let server: RunningServer;
   beforeAll(async () => {
@@ -113,6 +130,42 @@ describe('the device', () => {
     }
     // Before anything was written; cut off and void; cut off and complete; done but for the last touches.
     expect(said.size).toBeGreaterThanOrEqual(3);
+  });
+
+  it('killed at any moment of `keepset refresh`: both sides are at one epoch and sign', async () => {
+    const refresh = (home: string, { keyId }: GroupKey, env: Record<string, string>): Promise<Ended> =>
+      run(process.execPath, [...preload, bin, 'refresh', '--key', keyId, '--home', home], { env });
+    const home = await newHome();
+    const newKey = async (): Promise<GroupKey> => {
+      const { device, close } = await openHome(home);
+      try {
+        return await runKeygen(device, { scheme: 'ed25519', policy });
+      } finally {
+        close();
+      }
+    };
+    const rehearsed = await newKey();
+    const moments = await momentsOf((env) => refresh(home, rehearsed, env));
+    expect(moments.filter((moment) => moment === 'request.end').length).toBeGreaterThanOrEqual(2);
+    const became = new Set<string>();
+    for (const at of spread(1, moments.length, 16)) {
+      const key = await newKey();
+      expect(await refresh(home, key, { KEEPSET_KILL_AT: String(at) })).toMatchObject({ signal: 'SIGKILL' });
+      const notes: string[] = [];
+      const terminal = { ...silentTerminal, note: (text: string) => notes.push(text) };
+      const epoch = await withDevice({ home }, terminal, ({ device }) => epochOnBothSides(device, key));
+      expect(notes.length).toBeLessThanOrEqual(1);
+      for (const note of notes) {
+        expect(note).toContain(`An earlier refresh (${key.keyId}) was cut off.`);
+        expect(note).toContain(
+          epoch === 1 ? 'the new share is in place' : 'the old share is still the valid',
+        );
+      }
+      became.add(`${notes.length} notes, epoch ${epoch}`);
+    }
+    // Before anything was written; cut off and void; cut off and done; done but for the last touches.
+    expect(became).toContain('0 notes, epoch 0');
+    expect(became).toContain('1 notes, epoch 1');
   });
 
   it('killed at any moment of `keepset enroll`: it can enrol again', async () => {

@@ -10,6 +10,7 @@ import { decodeStepResponse } from '@keepset/wire';
 import {
   closeServer,
   copyOf,
+  deviceOf,
   finishRequests,
   newLife,
   newWorld,
@@ -77,7 +78,7 @@ const expectNoReuse = (answers: readonly Uint8Array[]): number => {
 /** Sends a request as it is; returns the answer's bytes or the refusal's code. */
 const ask = async (server: OpenServer, world: World, { session, body }: Step<unknown>, wire: Wire) => {
   try {
-    const answer = await server.handler.step(world.caller, session, 1, body);
+    const answer = await server.handler.step(deviceOf(world).caller, session, 1, body);
     await server.life.pass('before the answer is sent');
     wire.released.push(answer);
     return toHex(answer);
@@ -100,7 +101,7 @@ describe.each<Scheme>(['ed25519', 'schnorr-secp256k1'])('a signature, %s', (sche
   beforeAll(async () => {
     template = await newWorld();
     const server = await openServer(template);
-    const opened = await openDevice(template, wireTo(server, template.caller));
+    const opened = await openDevice(template, wireTo(server, deviceOf(template).caller));
     group = await runKeygen(opened, { scheme, policy: 'and(server,phone)' });
     closeServer(server);
   });
@@ -225,7 +226,7 @@ describe.each<Scheme>(['ed25519', 'schnorr-secp256k1'])('a signature, %s', (sche
       const world = copyOf(template);
       const life = newLife(end);
       const server = await openServer(world);
-      const opened = openDevice(world, wireTo(server, world.caller, wire), life);
+      const opened = openDevice(world, wireTo(server, deviceOf(world).caller, wire), { life });
       await untilDeath(
         opened.then((party) => runSign(party, { keyId: group.keyId, request: requestOf('one') })),
         life,
@@ -242,7 +243,7 @@ describe.each<Scheme>(['ed25519', 'schnorr-secp256k1'])('a signature, %s', (sche
   const signNew = async (world: World, wire: Wire = newWire()): Promise<Life> => {
     const server = await openServer(world);
     const life = newLife();
-    const opened = await openDevice(world, wireTo(server, world.caller, wire), life);
+    const opened = await openDevice(world, wireTo(server, deviceOf(world).caller, wire), { life });
     const request = requestOf('another');
     const { signature } = await runSign(opened, { keyId: group.keyId, request });
     expect(protocolFor(scheme).verify(group, request, signature)).toBe(true);
@@ -263,7 +264,7 @@ describe('the check for reuse', () => {
     const world = await newWorld();
     const server = await openServer(world);
     const wire = newWire();
-    const opened = await openDevice(world, wireTo(server, world.caller, wire));
+    const opened = await openDevice(world, wireTo(server, deviceOf(world).caller, wire));
     const { keyId } = await runKeygen(opened, { scheme: 'ed25519', policy: 'and(server,phone)' });
     for (const text of ['one', 'two']) await runSign(opened, { keyId, request: requestOf(text) });
     closeServer(server);

@@ -1,7 +1,7 @@
 /** Several devices and one server, over real HTTPS: keys for more than two parties, and the life of a key. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createHash } from 'node:crypto';
-import { utf8ToBytes } from '@keepset/bytes';
+import { utf8ToBytes, type KeepsetError } from '@keepset/bytes';
 import {
   joinGroup,
   joinKeygen,
@@ -156,6 +156,100 @@ test('3-of-4: the server and one device are not enough; with a co-signer they ar
   );
   for (const { signature } of [started, ...joined])
     expect(protocolFor('ed25519').verify(key, request, signature)).toBe(true);
+});
+
+describe.each<Scheme>(['ed25519', 'ecdsa-secp256k1'])('a nested policy with %s', (scheme) => {
+  const nested = 'and(server,or(phone,thresh(2,laptop,tablet)))';
+  const flat = 'and(server,phone)';
+  const request = requestFor(scheme, 'nested');
+  const outcome = (promise: Promise<unknown>): Promise<unknown> =>
+    promise.then(
+      () => 'no error',
+      ({ code: is, message, hint }: KeepsetError) => ({ code: is, message, hint }),
+    );
+
+  /** The laptop signs together with the tablet. */
+  const expectLaptopSigns = async (key: GroupKey): Promise<void> => {
+    const share = await laptop.device.vault.open(key.keyId);
+    const theirs = await tablet.device.vault.open(key.keyId);
+    const { started, joined } = await meet(
+      (prompts) => signWith(laptop.device, share, request, { parties: ['tablet'], prompts }),
+      new Map([['tablet', (group: Group) => joinSign(tablet.device, theirs, group)]]),
+      everyone(),
+    );
+    for (const { signature } of [started, ...joined])
+      expect(protocolFor(scheme).verify(key, request, signature)).toBe(true);
+  };
+
+  test('made, refreshed and repaired; each quorum signs, others are told what is missing', async () => {
+    const key = await keygen(scheme, nested, ['laptop', 'tablet']);
+    expect(key).toMatchObject({ parties: ['server', 'phone', 'laptop', 'tablet'], threshold: 2 });
+    await expectSigns('phone', key);
+    await expectLaptopSigns(key);
+    expect(await outcome(runSign(laptop.device, { keyId: key.keyId, request }))).toEqual({
+      code: 'policy/unsatisfied',
+      message: `server and laptop are not enough for ${nested}.`,
+      hint: 'Let other devices take part too: --with phone, or --with tablet.',
+    });
+    const idle = await laptop.device.vault.open(key.keyId);
+    const prompts: GroupPrompts = { announce: () => undefined, compare: () => Promise.resolve() };
+    expect(
+      await outcome(signWith(laptop.device, idle, request, { parties: ['phone'], prompts })),
+    ).toMatchObject({
+      code: 'policy/unsatisfied',
+      hint: expect.stringContaining('Leave out laptop') as string,
+    });
+
+    const refreshed = await changeTogether(
+      (with_) => runRefresh(phone.device, key.keyId, with_),
+      ['laptop', 'tablet'],
+    );
+    expect(refreshed.started).toMatchObject({ epoch: 1, publicKey: key.publicKey, policy: nested });
+    await expectSigns('phone', refreshed.started);
+    await expectLaptopSigns(refreshed.started);
+
+    // The phone and the server know the key together, but not the gate inside: the laptop must help too.
+    await tablet.device.vault.retire(key.keyId, 2);
+    const approval = await createApproval(options, key.keyId);
+    expect(await outcome(runRepair(phone.device, key.keyId, 'tablet', prompts, { approval }))).toMatchObject({
+      code: 'policy/unsatisfied',
+      hint: 'Let other devices take part too: --with laptop.',
+    });
+    await changeTogether(
+      (with_) => runRepair(phone.device, key.keyId, 'tablet', with_, { approval, helpers: ['laptop'] }),
+      ['laptop', 'tablet'],
+    );
+    await expectLaptopSigns(refreshed.started);
+  });
+
+  test('from one threshold to a tree and back, it stays the same key', async () => {
+    const key = await runKeygen(phone.device, { scheme, policy: flat });
+    const there = await createApproval(options, key.keyId);
+    const { started: tree } = await changeTogether(
+      (prompts) => runReshare(phone.device, key.keyId, nested, prompts, { approval: there }),
+      ['laptop', 'tablet'],
+    );
+    expect(tree).toMatchObject({ epoch: 1, publicKey: key.publicKey, policy: nested });
+    await expectLaptopSigns(tree);
+    const approval = await createApproval(options, key.keyId);
+    const back = await runReshare(phone.device, key.keyId, flat, undefined, { approval });
+    expect(back).toMatchObject({ epoch: 2, publicKey: key.publicKey, policy: flat });
+    await expectSigns('phone', back);
+    expect(await code(runSign(laptop.device, { keyId: key.keyId, request }))).toBe('policy/unsatisfied');
+  });
+});
+
+test('weight is refused unless asked for, and then works', async () => {
+  const policy = 'thresh(3,server,server,phone,laptop)';
+  expect(await code(runKeygen(phone.device, { scheme: 'ed25519', policy }))).toBe('policy/syntax');
+  const { started: key } = await meet(
+    (prompts) => runKeygen(phone.device, { scheme: 'ed25519', policy, allowRepeats: true }, prompts),
+    new Map([['laptop', (group: Group) => joinKeygen(laptop.device, group)]]),
+    everyone(),
+  );
+  expect(key).toMatchObject({ policy, parties: ['server', 'phone', 'laptop'], threshold: 2 });
+  await expectSigns('phone', key);
+  await expectSigns('laptop', key);
 });
 
 test('a device alone cannot give shares to others: the operator approves, once, for one key', async () => {

@@ -181,19 +181,22 @@ describe('Ctrl-C', () => {
     const lockedHome = join(locked, 'home');
     const enroll = ['enroll', invite.json['invitation'] as string, '--home', lockedHome];
     await keepset([...enroll, '--passphrase', '--passphrase-file', passphrase]);
-    expect(await onTerminal(['keys', '--home', lockedHome], '\u0003')).toMatchObject({ code: 130 });
-    const ended = await onTerminal(['keys', '--home', lockedHome], '\u0004');
+    expect(await onTerminal(['keys', '--home', lockedHome], ['\u0003'])).toMatchObject({ code: 130 });
+    const ended = await onTerminal(['keys', '--home', lockedHome], ['\u0004']);
     expect(ended.code).toBe(2);
     expect(ended.stdout).toContain('No answer was given');
-    const typed = await onTerminal(['keys', '--home', lockedHome], 'incorrect horse\n');
+    const typed = await onTerminal(
+      ['keys', '--home', lockedHome],
+      Array<string>(3).fill('incorrect horse\n'),
+    );
     expect(typed.code).toBe(2);
     expect(typed.stdout).toContain('input/wrong-passphrase');
     expect(typed.stdout).not.toContain('incorrect horse');
   });
 });
 
-/** Runs `keepset` on a pseudo-terminal, and types as soon as it asks. */
-const onTerminal = async (args: readonly string[], keys: string) => {
+/** Runs `keepset` on a pseudo-terminal, and types an answer each time it asks. */
+const onTerminal = async (args: readonly string[], answers: readonly string[]) => {
   const command = [process.execPath, bin, ...args];
   const quoted = command.map((word) => `'${word}'`).join(' ');
   const [program, ...options] =
@@ -201,11 +204,13 @@ const onTerminal = async (args: readonly string[], keys: string) => {
       ? ['script', '-q', '/dev/null', ...command]
       : ['script', '-qec', quoted, '/dev/null'];
   const running = start(program ?? '', options, { detached: true });
-  await new Promise<void>((resolve) => {
-    running.child.stdout?.on('data', () => {
-      if (running.stdout().includes('Passphrase: ')) resolve();
-    });
+  let typed = 0;
+  running.child.stdout?.on('data', () => {
+    const answer = answers[typed];
+    if (answer === undefined || !running.stdout().includes(`Passphrase (attempt ${typed + 1} of 3): `))
+      return;
+    typed += 1;
+    running.child.stdin?.write(answer);
   });
-  running.child.stdin?.write(keys);
   return running.ended;
 };

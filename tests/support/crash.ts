@@ -1,6 +1,6 @@
 /**
- * A device and a commitment server in one process, over the real store and the real files, either of which can be
- * made to die at any operation.
+ * Devices and a commitment server in one process, over the real store and the real files, each of which can be made to
+ * die at any operation.
  *
  * A side that dies is not thrown at: whatever it had called simply never returns, so no handler or `finally` of its
  * runs, as after a power cut. It is then opened again from what lies on disk; the server from a copy of its files as
@@ -8,6 +8,7 @@
  */
 import { copyFileSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { KeepsetError } from '@keepset/bytes';
 import {
   party1Handler,
@@ -31,9 +32,11 @@ import {
   openingKeyOf,
   signerOf,
   type DeviceIdentity,
+  type StepRequest,
 } from '@keepset/wire';
 import { fileBans } from '../../apps/cli/src/home/bans.ts';
 import { fileJournal } from '../../apps/cli/src/home/journal.ts';
+import { fileLock, type Lock } from '../../apps/cli/src/home/lock.ts';
 import { fileLogPin } from '../../apps/cli/src/home/log-pin.ts';
 import { homePaths } from '../../apps/cli/src/home/paths.ts';
 import { filePresignatures } from '../../apps/cli/src/home/presignatures.ts';
@@ -53,6 +56,8 @@ export interface Life {
   /** Resolves with the moment at which the side died. */
   readonly death: Promise<string>;
   readonly isDead: () => boolean;
+  /** Lets it end at the moment of this number from now on, counted from 0. */
+  readonly endIn: (count: number) => void;
   /** Returns at once, or never. */
   pass(moment: string): Promise<void>;
 }
@@ -62,15 +67,19 @@ export const newLife = (end = Infinity, onDeath: () => void = () => undefined): 
   const moments: string[] = [];
   const { promise: death, resolve } = Promise.withResolvers<string>();
   let dead = false;
+  let last = end;
   const never = new Promise<never>(() => undefined);
   return {
     moments,
     death,
     isDead: () => dead,
+    endIn: (count) => {
+      last = moments.length + count;
+    },
     pass: (moment) => {
       if (dead) return never;
       moments.push(moment);
-      if (moments.length <= end) return Promise.resolve();
+      if (moments.length <= last) return Promise.resolve();
       dead = true;
       onDeath();
       resolve(moment);
@@ -116,41 +125,81 @@ const mortalFile = (file: OpenFile, name: string, life: Life): OpenFile => {
   };
 };
 
-/** What a device and a server are, apart from what lies on disk. */
+/** A lock that its holder's death frees, as the end of a process does. */
+const mortalLock =
+  (lock: Lock, life: Life): Lock =>
+  async <T>(work: () => Promise<T>): Promise<T> => {
+    await life.pass('before device.exclusively');
+    const result = await lock(() => Promise.race([work(), life.death]));
+    await life.pass('after device.exclusively');
+    return result as T;
+  };
+
+/** What a device is, apart from what lies on disk. */
+export interface DeviceFiles {
+  readonly home: string;
+  /** Where what no backup may bring back lies. */
+  readonly volatile: string;
+  readonly identity: DeviceIdentity;
+  readonly caller: Caller;
+}
+
+/** Devices and their server. */
 export interface World {
   /** Folder of the server: `data/` and `kek`. */
   server: string;
-  readonly home: string;
-  readonly identity: DeviceIdentity;
-  readonly caller: Caller;
   readonly logKey: string;
+  /** By party. */
+  readonly devices: ReadonlyMap<string, DeviceFiles>;
 }
+
+/** The device that plays a party. */
+export const deviceOf = ({ devices }: World, party = 'phone'): DeviceFiles => {
+  const device = devices.get(party);
+  if (device === undefined) throw new Error(`nobody plays ${party}`);
+  return device;
+};
 
 const now = (): number => Math.floor(Date.now() / 1000);
 
-/** A server with one enrolled device, which has no key yet. */
-export const newWorld = async (): Promise<World> => {
+/** A server with enrolled devices of one user, which have no key yet. */
+export const newWorld = async (parties: readonly string[] = ['phone']): Promise<World> => {
   const server = temporaryFolder();
   mkdirSync(join(server, 'data'));
-  const home = temporaryFolder();
-  const identity = await generateIdentity();
   const { database, logKey } = await openStores(server);
-  const device = { device: 'd1', authKey: 'k1', publicKey: identity.publicSigningKey, party: 'phone' };
-  const code = new Uint8Array(32);
   const enrolments = enrolmentStore(database);
-  enrolments.addCode(code, undefined, now() + 60);
-  const enrolled = enrolments.enrol(code, device, 't1', now());
-  if (enrolled === undefined) throw new Error('the device was not enrolled');
+  const devices = new Map<string, DeviceFiles>();
+  for (const [at, party] of parties.entries()) {
+    const identity = await generateIdentity();
+    const device = { device: `d${at}`, authKey: `k${at}`, publicKey: identity.publicSigningKey, party };
+    const code = new Uint8Array(32).fill(at);
+    enrolments.addCode(code, at === 0 ? undefined : 't1', now() + 60);
+    if (enrolments.enrol(code, device, 't1', now()) === undefined)
+      throw new Error('the device was not enrolled');
+    const caller = { tenant: 't1', device: device.device, party };
+    devices.set(party, { home: temporaryFolder(), volatile: temporaryFolder(), identity, caller });
+  }
   database.close();
-  return { server, home, identity, caller: { tenant: 't1', device: 'd1', party: 'phone' }, logKey };
+  return { server, logKey, devices };
 };
 
 /** An independent copy of everything on disk. */
-export const copyOf = (world: World): World => {
-  const [server, home] = [temporaryFolder(), temporaryFolder()];
-  copyFolder(world.server, server);
-  copyFolder(world.home, home);
-  return { ...world, server, home };
+export const copyOf = (world: World): World => ({
+  ...world,
+  server: imageOf(world.server),
+  devices: new Map(
+    [...world.devices].map(([party, { home, volatile, ...rest }]) => [
+      party,
+      { ...rest, home: imageOf(home), volatile: imageOf(volatile) },
+    ]),
+  ),
+});
+
+/** Everything in a folder as it lies now. */
+const imageOf = (folder: string): string => {
+  const image = temporaryFolder();
+  copyFolder(folder, image);
+  return image;
 };
 
 /** Copies files and folders with their permissions, without asking anybody to close anything. */
@@ -197,6 +246,8 @@ export interface OpenServer {
   readonly log: LogStore;
   /** Requests it is working on. */
   readonly running: Set<Promise<unknown>>;
+  /** Lets the time run that requests wait for news: somebody who could bring some has died. */
+  readonly passTime: () => void;
 }
 
 /** Starts the world's server; at its death its files are copied, and the world's server is the copy from then on. */
@@ -206,35 +257,49 @@ export const openServer = async (world: World, end = Infinity): Promise<OpenServ
     world.server = imageOf(folder);
   });
   const { database, store, sealer, log } = await openStores(folder);
+  const { now: clock, sleep, passTime } = haltedClock();
   const handler = party1Handler({
     party: 'server',
     schemes: supportedSchemes,
     store: mortal(store, 'store', life),
     sealer: mortal(sealer, 'sealer', life),
-    now: () => performance.now(),
-    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms).unref()),
+    now: clock,
+    sleep,
   });
-  return { handler, life, database, log, running: new Set() };
+  return { handler, life, database, log, running: new Set(), passTime };
 };
 
-/** Database, log and all as they lie now. */
-const imageOf = (folder: string): string => {
-  const image = temporaryFolder();
-  copyFolder(folder, image);
-  return image;
+/**
+ * A clock that stands still, so that nobody gives up on whoever is only slow; once it runs, whoever sleeps wakes at
+ * once, and the time has passed.
+ */
+const haltedClock = (): { now: () => number; sleep: (ms: number) => Promise<void>; passTime: () => void } => {
+  const { promise: running, resolve: passTime } = Promise.withResolvers<void>();
+  let time = 0;
+  return {
+    now: () => time,
+    passTime,
+    sleep: async (ms) => {
+      await running;
+      await setImmediate();
+      time += ms;
+    },
+  };
 };
 
 /** What goes over the wire, in bytes. */
 export interface Wire {
   /** Encoded answers that left the server. */
   readonly released: Uint8Array[];
+  /** Requests that were sent. */
+  readonly requests?: StepRequest[];
 }
 
 /** The way from device to server: encodes and decodes as HTTP does, and breaks when the server dies. */
 export const wireTo = (
   { handler, life, running, log }: OpenServer,
   caller: Caller,
-  { released }: Wire = { released: [] },
+  { released, requests }: Wire = { released: [] },
 ): PartyTransport => {
   const orBroken = async <T>(work: () => Promise<T>): Promise<T> => {
     if (life.isDead()) throw broken();
@@ -249,6 +314,7 @@ export const wireTo = (
   return {
     step: (request) =>
       orBroken(async () => {
+        requests?.push(request);
         const answer = await handler.step(caller, request.session, request.step, encodeStepRequest(request));
         await life.pass('before the answer is sent');
         released.push(answer);
@@ -272,13 +338,20 @@ const broken = (): KeepsetError => new KeepsetError('transport/unreachable', 'Th
 /** Where operations of a device can be its last: at its ports, or at the single file operations of its share place. */
 export type Granularity = 'ports' | 'files';
 
-/** Opens the world's device from what lies in its home. May never return, if `life` ends in it. */
+/** Which device to open, and how long it lives. */
+export interface DeviceLife {
+  readonly party?: string;
+  readonly life?: Life;
+  readonly granularity?: Granularity;
+}
+
+/** Opens a device of the world from what lies in its folders. May never return, if its life ends in it. */
 export const openDevice = async (
-  { home, identity, caller, logKey }: World,
+  world: World,
   transport: PartyTransport,
-  life: Life = newLife(),
-  granularity: Granularity = 'ports',
+  { party = 'phone', life = newLife(), granularity = 'ports' }: DeviceLife = {},
 ): Promise<DeviceParty> => {
+  const { home, volatile, identity, caller } = deviceOf(world, party);
   const inFiles = granularity === 'files';
   const paths = homePaths({ home });
   const files: FileSystem = inFiles ? mortal(nodeFileSystem, 'files', life) : nodeFileSystem;
@@ -289,21 +362,28 @@ export const openDevice = async (
     signer: signerOf(identity),
     now: () => new Date().toISOString(),
   });
+  const presignatures = filePresignatures({
+    folder: join(volatile, 'presignatures'),
+    recipient: identity.recipient,
+    openingKey: openingKeyOf(identity),
+    onDamaged: (path) => {
+      throw new Error(`${path} is damaged`);
+    },
+  });
+  const lock = fileLock(paths.lock);
   const wrap = <T extends object>(port: T, name: string): T => (inFiles ? port : mortal(port, name, life));
   return {
-    party: 'phone',
+    party,
     serverParty: 'server',
     account: caller,
-    logKey,
+    logKey: world.logKey,
     transport: wrap(transport, 'transport'),
     vault: wrap(vault, 'vault'),
     journal: wrap(fileJournal(paths.journal), 'journal'),
-    presignatures: wrap(
-      filePresignatures(paths.presignatures, identity.recipient, openingKeyOf(identity)),
-      'presignatures',
-    ),
+    presignatures: wrap(presignatures, 'presignatures'),
     bans: wrap(fileBans(paths.bans), 'bans'),
-    logPin: wrap(fileLogPin(paths.logPin), 'logPin'),
+    logPin: wrap(fileLogPin(paths.logPin, lock), 'logPin'),
+    exclusively: mortalLock(lock, life),
   };
 };
 

@@ -98,7 +98,7 @@ export const describeIntent = async (
 ): Promise<void> => {
   if (!terminal.json) {
     terminal.note(`To be signed with key ${keyId}:`);
-    for (const { label, value } of intent.description) terminal.note(`  ${label.padEnd(14)}${value}`);
+    for (const { label, value } of intent.description) terminal.note(`  ${label.padEnd(13)} ${value}`);
   }
   for (const warning of intent.warnings) terminal.note(`warning: ${warning}`);
   if (yes) return;

@@ -4,15 +4,19 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { KeepsetError, toHex, utf8ToBytes } from '@keepset/bytes';
 import type { OpenSession, ShareVault } from '@keepset/ceremony';
+import { encodeIdentityFile, generateIdentity } from '@keepset/wire';
 import { temporaryFolder } from '../../../tests/support/folders.ts';
 import { silentTerminal } from '../../../tests/support/device.ts';
+import { firstLine, start } from '../../../tests/support/processes.ts';
 import { loadAccount, saveAccount, type Account } from '../src/home/account.ts';
 import { listIfThere, readIfThere, removeDurably, writeDurably } from '../src/home/files.ts';
 import { fileJournal } from '../src/home/journal.ts';
 import { findKeyId } from '../src/home/keys.ts';
+import { fileLock } from '../src/home/lock.ts';
 import { fileLogPin } from '../src/home/log-pin.ts';
-import { obtainNewPassphrase, obtainPassphrase } from '../src/home/passphrase.ts';
+import { givenPassphrase, obtainNewPassphrase, openWithPassphrase } from '../src/home/passphrase.ts';
 import { homePaths } from '../src/home/paths.ts';
+import { withUnlocked } from '../src/places/unlock.ts';
 
 const codeOf = async (work: () => unknown): Promise<string> => {
   try {
@@ -78,38 +82,116 @@ describe('the journal', () => {
     expect(await fileJournal(folder).list()).toMatchObject([{ epoch: 2, keyId: 'a'.repeat(26) }]);
   });
 
-  it('says when an entry is damaged, and overlooks files that are not its own', async () => {
+  it('knows which session leaves the device without a share', async () => {
+    const journal = fileJournal(join(temporaryFolder(), 'journal'));
+    await journal.add({ ...entry(1), kind: 'reshare', leaves: true });
+    expect(await journal.list()).toEqual([{ ...entry(1), kind: 'reshare', leaves: true }]);
+    await journal.remove(entry(1).session);
+    expect(await journal.list()).toEqual([]);
+  });
+
+  it('is looked at where a device is unlocked without its server', async () => {
+    const home = temporaryFolder();
+    const paths = homePaths({ home });
+    await writeDurably(
+      paths.identity,
+      encodeIdentityFile(await generateIdentity(), '2026-01-01T00:00:00Z').reveal(),
+    );
+    const notes: string[] = [];
+    const terminal = { ...silentTerminal, note: (text: string) => notes.push(text) };
+    const unlock = () => withUnlocked({ home }, terminal, () => Promise.resolve());
+    await unlock();
+    expect(notes).toEqual([]);
+    await fileJournal(paths.journal).add(entry(1));
+    await unlock();
+    expect(notes).toEqual([expect.stringContaining('an earlier ceremony was cut off')]);
+  });
+
+  it('cannot be held up by damage, and overlooks files that are not its own', async () => {
     const folder = join(temporaryFolder(), 'journal');
     const journal = fileJournal(folder);
     await journal.add(entry(1));
+    const [name = ''] = readdirSync(folder);
+    writeFileSync(join(folder, name), 'rotten');
     writeFileSync(join(folder, '.0123456789ab.tmp'), 'cut off');
     writeFileSync(join(folder, 'README'), 'hello');
-    expect(await journal.list()).toHaveLength(1);
-    writeFileSync(join(folder, `${toHex(entry(1).session)}.cbor`), 'damaged');
-    expect(await codeOf(() => journal.list())).toBe('place/damaged');
+    writeFileSync(join(folder, `${name}.bak`), '');
+    expect(await journal.list()).toEqual([entry(1)]);
+  });
+});
+
+describe('the lock', () => {
+  it('lets one work run at a time, in whatever order they come', async () => {
+    const path = join(temporaryFolder(), 'new', 'lock');
+    let inside = 0;
+    const order: number[] = [];
+    const work = (n: number) => async () => {
+      inside += 1;
+      expect(inside).toBe(1);
+      await new Promise((resolve) => setImmediate(resolve));
+      inside -= 1;
+      order.push(n);
+      return n;
+    };
+    const done = await Promise.all([0, 1, 2, 3, 4].map((n) => fileLock(path)(work(n))));
+    expect(done).toEqual([0, 1, 2, 3, 4]);
+    expect(order).toHaveLength(5);
+  });
+
+  it('is free again when the work has failed, and when its process was killed', async () => {
+    const path = join(temporaryFolder(), 'lock');
+    const failing = fileLock(path)(() => Promise.reject(new Error('no')));
+    await expect(failing).rejects.toThrow('no');
+    const script = `
+      const { fileLock } = await import(${JSON.stringify(new URL('../src/home/lock.ts', import.meta.url).href)});
+      await fileLock(${JSON.stringify(path)})(() => new Promise((resolve) => {
+        console.log('locked');
+        setTimeout(resolve, 600_000);
+      }));`;
+    const holder = start(process.execPath, ['--input-type=module', '--eval', script]);
+    expect(await firstLine(holder)).toBe('locked');
+    let isFree = false;
+    const waiting = fileLock(path)(() => {
+      isFree = true;
+      return Promise.resolve();
+    });
+    // It is held for as long as the process lives: other work of this one goes on meanwhile.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(isFree).toBe(false);
+    holder.child.kill('SIGKILL');
+    await waiting;
+    expect(isFree).toBe(true);
   });
 });
 
 describe('the pinned log head', () => {
+  const lockOf = (path: string) => fileLock(`${path}.lock`);
   const head = (size: number) => ({ size, root: new Uint8Array(32).fill(size) });
 
   it('only ever grows', async () => {
     const path = join(temporaryFolder(), 'head');
-    const pin = fileLogPin(path);
+    const pin = fileLogPin(path, lockOf(path));
     expect(await pin.load()).toBeUndefined();
     await pin.save(head(2));
-    await fileLogPin(path).save(head(1));
-    expect(await fileLogPin(path).load()).toMatchObject({ size: 2 });
+    await fileLogPin(path, lockOf(path)).save(head(1));
+    expect(await fileLogPin(path, lockOf(path)).load()).toMatchObject({ size: 2 });
     await pin.save(head(3));
-    expect(await fileLogPin(path).load()).toMatchObject({ size: 3 });
+    expect(await fileLogPin(path, lockOf(path)).load()).toMatchObject({ size: 3 });
+  });
+
+  it('never goes back, however many save at once', async () => {
+    const path = join(temporaryFolder(), 'head');
+    const sizes = [5, 9, 1, 7, 3, 8, 2, 6];
+    await Promise.all(sizes.map((size) => fileLogPin(path, lockOf(path)).save(head(size))));
+    expect(await fileLogPin(path, lockOf(path)).load()).toEqual(head(9));
   });
 
   it('is not started anew when damaged: that would hide what it is there to show', async () => {
     const path = join(temporaryFolder(), 'head');
     for (const text of ['', 'damaged']) {
       writeFileSync(path, text);
-      expect(await codeOf(() => fileLogPin(path).load())).toBe('place/damaged');
-      expect(await codeOf(() => fileLogPin(path).save(head(1)))).toBe('place/damaged');
+      expect(await codeOf(() => fileLogPin(path, lockOf(path)).load())).toBe('place/damaged');
+      expect(await codeOf(() => fileLogPin(path, lockOf(path)).save(head(1)))).toBe('place/damaged');
       expect(readFileSync(path, 'utf8')).toBe(text);
     }
   });
@@ -184,8 +266,8 @@ describe('passphrases', () => {
       ['two\nlines\n', 'two\nlines'],
       [' blanks stay ', ' blanks stay '],
     ] as const)
-      expect(await obtainPassphrase(inFile(text), silentTerminal)).toBe(expected);
-    expect(await obtainPassphrase({}, silentTerminal)).toBe('from the environment');
+      expect(await givenPassphrase(inFile(text))).toBe(expected);
+    expect(await givenPassphrase({})).toBe('from the environment');
   });
 
   it('that are new have eight characters at least', async () => {
@@ -206,10 +288,38 @@ describe('passphrases', () => {
     );
   });
 
+  it('that are typed may be wrong twice, and which time it is is said', async () => {
+    const open = async (passphrase: string): Promise<string> => {
+      if (passphrase === 'correct horse') return 'open';
+      throw new KeepsetError('input/wrong-passphrase', 'wrong');
+    };
+    const typing = (...answers: string[]): readonly [Promise<string>, readonly string[]] => {
+      const asked: string[] = [];
+      const terminal = {
+        ...silentTerminal,
+        askSecret: (question: string) => {
+          asked.push(question);
+          return Promise.resolve(answers.shift() ?? '');
+        },
+      };
+      return [openWithPassphrase({}, terminal, 'Passphrase', open), asked];
+    };
+    const [third, asked] = typing('a', 'b', 'correct horse');
+    expect(await third).toBe('open');
+    expect(asked).toEqual([1, 2, 3].map((n) => `Passphrase (attempt ${n} of 3): `));
+    const [none, askedToo] = typing('a', 'b', 'c', 'correct horse');
+    expect(await codeOf(() => none)).toBe('input/wrong-passphrase');
+    expect(askedToo).toHaveLength(3);
+    // One that was given is not asked for.
+    expect(await codeOf(() => openWithPassphrase(inFile('wrong'), silentTerminal, 'Passphrase', open))).toBe(
+      'input/wrong-passphrase',
+    );
+  });
+
   it('in a file that cannot be read', async () => {
-    expect(
-      await codeOf(() => obtainPassphrase({ 'passphrase-file': '/nowhere/at/all' }, silentTerminal)),
-    ).toBe('input/invalid-argument');
+    expect(await codeOf(() => givenPassphrase({ 'passphrase-file': '/nowhere/at/all' }))).toBe(
+      'input/invalid-argument',
+    );
   });
 });
 

@@ -1,6 +1,7 @@
 export {
   asFlatThreshold,
   dualOf,
+  leavesOf,
   normalise,
   parties,
   printPolicy,
@@ -32,6 +33,7 @@ export {
   analysisParties,
   bareSetup,
   checkSetup,
+  parseEvents,
   parseSetup,
   type CopyInput,
   type EventInput,
@@ -46,12 +48,15 @@ export type { Damage, DomainOutcome, EventOutcome, Outcome, ShareDamage } from '
 export type { Risk, RiskProbability, Scenario, Sensitivity } from './analysis/risk.ts';
 export type { PartySets, PlaceTolerance, PolicyFacts } from './analysis/tolerance.ts';
 export {
+  helpersOf,
   reconstruction,
+  repairing,
   sharingMatrix,
   targetInSpan,
   type Coefficient,
   type SharingMatrix,
   type SharingRow,
+  type SharingStep,
 } from './sharing.ts';
 export {
   inKeychain,
@@ -63,7 +68,7 @@ export {
   setupOf,
   type ServerRule,
 } from './setup/places.ts';
-export { presets, type Preset } from './setup/presets.ts';
+export { presets, type Preset, type PresetFacts } from './setup/presets.ts';
 export {
   allAnswers,
   parseAnswers,
@@ -79,6 +84,13 @@ export { suggest, type Standing, type SuggestOptions, type Suggestion } from './
 export { simulate, type SimulatedStep } from './advice/simulate.ts';
 export { backupTable, compare, presetTable, strategyTable, type Comparison } from './advice/tables.ts';
 export { explainLines, minimumLines } from './render/explain.ts';
-export { comparisonLines, proposalLines, simulationLines, suggestionLines } from './render/advice.ts';
-export { analysisToJson } from './render/json.ts';
+export {
+  comparisonLines,
+  presetLines,
+  proposalLines,
+  simulationLines,
+  suggestionLines,
+} from './render/advice.ts';
+export { analysisToJson, comparisonToJson } from './render/json.ts';
+export { bullet, wrap } from './render/text.ts';
 export { policySvg } from './render/svg.ts';

@@ -11,13 +11,20 @@ import { leavesOf, normalise, thresholdOf, type PartyName, type Policy } from '.
 /** One leaf of the policy: a sub-share. A party that stands several times has several. */
 export interface SharingRow {
   readonly party: PartyName;
-  /**
-   * Positions from 1 on the way from the root to the leaf. Each is also the point at which the polynomial of
-   * its gate is evaluated. Empty for a policy of one party.
-   */
-  readonly path: readonly number[];
-  /** One coefficient per column, each from 0 to order − 1. */
+  /** The gates on the way from the root to the leaf. Empty for a policy of one party. */
+  readonly path: readonly SharingStep[];
+  /** One coefficient per column, each from 0 to order − 1. Column 0 is 1 in every row. */
   readonly vector: readonly bigint[];
+}
+
+/** One gate on the way to a leaf. Its polynomial is evaluated at `point`. */
+export interface SharingStep {
+  /** Position of the part among the gate's parts, from 1. */
+  readonly point: number;
+  /** First column of the gate's own coefficients, that of degree 1. */
+  readonly first: number;
+  /** One past the last column of the gate's coefficients. */
+  readonly end: number;
 }
 
 /** The sharing of a policy over the integers modulo a prime. */
@@ -45,24 +52,24 @@ export const sharingMatrix = (policy: Policy, order: bigint): SharingMatrix => {
   const top = Array.from({ length: columns }, (_, column) => (column === 0 ? 1n : 0n));
   const rows: SharingRow[] = [];
   let used = 1;
-  const visit = (part: Policy, vector: readonly bigint[], path: readonly number[]): void => {
+  const visit = (part: Policy, vector: readonly bigint[], path: readonly SharingStep[]): void => {
     if (part.kind === 'party') {
       rows.push({ party: part.name, path, vector });
       return;
     }
     const first = used;
     used += thresholdOf(part) - 1;
-    const last = used;
+    const end = used;
     for (const [index, child] of part.parts.entries()) {
-      const point = BigInt(index + 1);
+      const point = index + 1;
       // The polynomial's constant is what this gate shares; its other coefficients are columns of its own.
       let power = 1n;
       const row = vector.map((entry, column) => {
-        if (column < first || column >= last) return entry;
-        power = (power * point) % order;
+        if (column < first || column >= end) return entry;
+        power = (power * BigInt(point)) % order;
         return power;
       });
-      visit(child, row, [...path, index + 1]);
+      visit(child, row, [...path, { point, first, end }]);
     }
   };
   visit(normal, top, []);
@@ -83,9 +90,9 @@ export interface Coefficient {
 }
 
 /**
- * Coefficients that combine the sub-shares of a quorum into the secret: Σ value · sub-share = secret. Each gate
- * takes the first parts that suffice, in policy order, so parties that are not needed may not occur.
- * `undefined` when `present` is no quorum.
+ * Coefficients that combine the sub-shares of a quorum into the secret: Σ value · sub-share = secret. At each gate
+ * every part that is satisfied contributes, also where fewer would suffice; a leaf below a part that is not
+ * satisfied has none. `undefined` when `present` is no quorum.
  * @throws KeepsetError `input/invalid-argument` as {@link sharingMatrix}.
  */
 export const reconstruction = (
@@ -93,36 +100,137 @@ export const reconstruction = (
   present: Iterable<PartyName>,
   order: bigint,
 ): readonly Coefficient[] | undefined => {
-  const names = new Set(present);
-  let leaf = 0;
-  const visit = (part: Policy): readonly Coefficient[] | undefined => {
-    if (part.kind === 'party') {
-      leaf += 1;
-      return names.has(part.name) ? [{ row: leaf - 1, value: 1n }] : undefined;
-    }
-    const solved = part.parts.flatMap((child, index) => {
-      const inner = visit(child);
-      return inner === undefined ? [] : [{ point: BigInt(index + 1), inner }];
-    });
-    const chosen = solved.slice(0, thresholdOf(part));
-    if (chosen.length < thresholdOf(part)) return undefined;
-    const points = chosen.map(({ point }) => point);
-    return chosen.flatMap(({ point, inner }) => {
-      const factor = lagrangeAtZero(points, point, order);
-      return inner.map(({ row, value }) => ({ row, value: (value * factor) % order }));
-    });
-  };
   sharingMatrix(policy, order);
-  return visit(normalise(policy));
+  return valueBelow(numbered(normalise(policy), new Set(present)), order);
 };
 
-/** Π over the other points x of x / (x − point), modulo the order. */
-const lagrangeAtZero = (points: readonly bigint[], point: bigint, order: bigint): bigint => {
+/**
+ * For each leaf of `target`, coefficients that combine the helpers' sub-shares into the leaf's. `undefined` when the
+ * helpers do not determine them all, which is so exactly when they are no quorum of {@link helpersOf}. The target
+ * itself does not count as a helper.
+ * @throws KeepsetError `input/invalid-argument` as {@link sharingMatrix}.
+ */
+export const repairing = (
+  policy: Policy,
+  helpers: Iterable<PartyName>,
+  target: PartyName,
+  order: bigint,
+): readonly (readonly Coefficient[])[] | undefined => {
+  sharingMatrix(policy, order);
+  const present = new Set(helpers);
+  present.delete(target);
+  const found: (readonly Coefficient[] | undefined)[] = [];
+  /** `above`: what combines into the value of this part, from the leaves that are not below it. */
+  const visit = (part: Numbered, above: readonly Coefficient[] | undefined): void => {
+    if (part.kind === 'leaf') {
+      if (part.name === target) found.push(above);
+      return;
+    }
+    const inner = part.parts.map((child) => valueBelow(child, order));
+    for (const [index, child] of part.parts.entries()) {
+      const known = [above, ...inner].flatMap((value, point) =>
+        value === undefined || point === index + 1 ? [] : [{ point: BigInt(point), value }],
+      );
+      visit(child, interpolate(known, part.threshold, BigInt(index + 1), order));
+    }
+  };
+  visit(numbered(normalise(policy), present), undefined);
+  const all = found.flatMap((coefficients) => (coefficients === undefined ? [] : [coefficients]));
+  return all.length === found.length && all.length > 0 ? all : undefined;
+};
+
+/**
+ * Who can give `target` its sub-shares again without anyone learning the secret: the policy whose quorums are the
+ * sets that are quorums of `policy` without the target and determine every sub-share of it. `undefined` when there
+ * are none. A quorum always knows the secret, but not always the polynomial of a gate inside.
+ */
+export const helpersOf = (policy: Policy, target: PartyName): Policy | undefined => {
+  const conditions: (Policy | undefined)[] = [without(policy, target)];
+  const visit = (part: Policy, above: Policy | undefined): void => {
+    if (part.kind === 'party') {
+      if (part.name === target) conditions.push(above);
+      return;
+    }
+    const inner = part.parts.map((child) => without(child, target));
+    for (const [index, child] of part.parts.entries())
+      visit(
+        child,
+        someOf(
+          thresholdOf(part),
+          [above, ...inner].filter((_, point) => point !== index + 1),
+        ),
+      );
+  };
+  visit(normalise(policy), undefined);
+  return conditions.length < 2 ? undefined : someOf(conditions.length, conditions);
+};
+
+/** The policy that only sets without the party can satisfy. */
+const without = (policy: Policy, party: PartyName): Policy | undefined =>
+  policy.kind === 'party'
+    ? policy.name === party
+      ? undefined
+      : policy
+    : someOf(
+        thresholdOf(policy),
+        policy.parts.map((part) => without(part, party)),
+      );
+
+const someOf = (threshold: number, parts: readonly (Policy | undefined)[]): Policy | undefined => {
+  const possible = parts.filter((part) => part !== undefined);
+  return possible.length < threshold ? undefined : { kind: 'thresh', threshold, parts: possible };
+};
+
+/** A policy whose leaves know their row and whether their party is present. */
+type Numbered =
+  | { readonly kind: 'leaf'; readonly name: PartyName; readonly row: number; readonly isPresent: boolean }
+  | { readonly kind: 'gate'; readonly threshold: number; readonly parts: readonly Numbered[] };
+
+const numbered = (policy: Policy, present: ReadonlySet<PartyName>): Numbered => {
+  let rows = 0;
+  const visit = (part: Policy): Numbered => {
+    if (part.kind !== 'party')
+      return { kind: 'gate', threshold: thresholdOf(part), parts: part.parts.map(visit) };
+    rows += 1;
+    return { kind: 'leaf', name: part.name, row: rows - 1, isPresent: present.has(part.name) };
+  };
+  return visit(policy);
+};
+
+/** What combines into the value that a part is given, from the leaves below it. */
+const valueBelow = (part: Numbered, order: bigint): readonly Coefficient[] | undefined => {
+  if (part.kind === 'leaf') return part.isPresent ? [{ row: part.row, value: 1n }] : undefined;
+  const known = part.parts.flatMap((child, index) => {
+    const value = valueBelow(child, order);
+    return value === undefined ? [] : [{ point: BigInt(index + 1), value }];
+  });
+  return interpolate(known, part.threshold, 0n, order);
+};
+
+/** What combines into a gate's polynomial at `at`, from its values at other points; all of them contribute. */
+const interpolate = (
+  known: readonly { readonly point: bigint; readonly value: readonly Coefficient[] }[],
+  threshold: number,
+  at: bigint,
+  order: bigint,
+): readonly Coefficient[] | undefined => {
+  if (known.length < threshold) return undefined;
+  const points = known.map(({ point }) => point);
+  return known
+    .flatMap(({ point, value }) => {
+      const factor = lagrangeAt(points, point, at, order);
+      return value.map(({ row, value: inner }) => ({ row, value: (inner * factor) % order }));
+    })
+    .sort((a, b) => a.row - b.row);
+};
+
+/** Π over the other points x of (x − at) / (x − point), modulo the order. */
+const lagrangeAt = (points: readonly bigint[], point: bigint, at: bigint, order: bigint): bigint => {
   let above = 1n;
   let below = 1n;
   for (const x of points) {
     if (x === point) continue;
-    above = (above * x) % order;
+    above = mod(above * (x - at), order);
     below = mod(below * (x - point), order);
   }
   return (above * invert(below, order)) % order;

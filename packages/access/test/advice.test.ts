@@ -122,10 +122,10 @@ describe('simulation', () => {
   it('says what to do', () => {
     const [stolen, rotten] = simulate(preset('defaults').corrected, ['phone-stolen', 'usb-rot/usb']);
     expect(stolen?.key.outcome).toBe('degraded');
-    expect(stolen?.quorum).toEqual(['server', 'usb']);
-    expect(stolen?.thiefNeeds).toEqual(['server']);
+    expect(stolen?.quorum).toEqual(['server', 'usb', 'paper']);
+    expect(stolen?.thiefNeeds).toEqual(['usb']);
     expect(stolen?.advice[0]).toBe(
-      'Refresh with server and usb, so that what leaked of phone becomes useless.',
+      'Refresh with server, usb and paper, so that what leaked of phone and server becomes useless.',
     );
     expect(rotten?.key.outcome).toBe('locked out');
     expect(rotten?.quorum).toBeUndefined();

@@ -12,6 +12,7 @@ import {
   policySvg,
   presets,
   presetTable,
+  printPolicy,
   proposalLines,
   propose,
   rangeOf,
@@ -203,5 +204,15 @@ describe('the picture', () => {
     checkXml(picture);
     expect(picture).toContain('usb · usb · location:relatives · opens with or(passphrase,kit)');
     expect(picture).toContain('2 of 3');
+  });
+
+  it('shows every lock of the presets whole', () => {
+    for (const { original, corrected } of presets)
+      for (const setup of [original, corrected]) {
+        const picture = policySvg(setup, analyse(setup));
+        checkXml(picture);
+        for (const { unlock } of [...setup.shares.values()].flat())
+          if (unlock !== undefined) expect(picture).toContain(`opens with ${printPolicy(unlock)}</text>`);
+      }
   });
 });

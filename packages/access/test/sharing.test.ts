@@ -1,12 +1,15 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  helpersOf,
   isQuorum,
   normalise,
   parsePolicy,
   parties,
   reconstruction,
+  repairing,
   sharingMatrix,
+  smallestAdditions,
   targetInSpan,
   type Policy,
 } from '../src/index.ts';
@@ -52,10 +55,10 @@ describe('the sharing matrix', () => {
       order: 37n,
       columns: 3,
       rows: [
-        { party: 'a', path: [1], vector: [1n, 1n, 1n] },
-        { party: 'b', path: [2], vector: [1n, 2n, 4n] },
-        { party: 'c', path: [3], vector: [1n, 3n, 9n] },
-        { party: 'd', path: [4], vector: [1n, 4n, 16n] },
+        { party: 'a', path: [{ point: 1, first: 1, end: 3 }], vector: [1n, 1n, 1n] },
+        { party: 'b', path: [{ point: 2, first: 1, end: 3 }], vector: [1n, 2n, 4n] },
+        { party: 'c', path: [{ point: 3, first: 1, end: 3 }], vector: [1n, 3n, 9n] },
+        { party: 'd', path: [{ point: 4, first: 1, end: 3 }], vector: [1n, 4n, 16n] },
       ],
     });
   });
@@ -66,7 +69,13 @@ describe('the sharing matrix', () => {
       37n,
     );
     expect(columns).toBe(3);
-    expect(rows.map(({ party, path, vector }) => [party, path.join('/'), vector.join(' ')])).toEqual([
+    expect(
+      rows.map(({ party, path, vector }) => [
+        party,
+        path.map(({ point }) => point).join('/'),
+        vector.join(' '),
+      ]),
+    ).toEqual([
       ['server', '1', '1 1 0'],
       ['phone', '2/1', '1 2 0'],
       ['usb', '2/2/1', '1 2 1'],
@@ -124,6 +133,20 @@ describe('reconstruction', () => {
     ]);
   });
 
+  it('gives every satisfied part a share in it, and a part that is not satisfied none', () => {
+    const policy = parsePolicy('and(a,or(b,thresh(2,c,d,e)))');
+    const rowsOf = (present: readonly string[]): readonly number[] =>
+      (reconstruction(policy, present, 37n) ?? []).map(({ row }) => row);
+    expect(rowsOf(['a', 'b', 'c', 'd', 'e'])).toEqual([0, 1, 2, 3, 4]);
+    expect(rowsOf(['a', 'b', 'c'])).toEqual([0, 1]);
+    expect(rowsOf(['a', 'c', 'e'])).toEqual([0, 2, 4]);
+    // The value of an `or` is that of each part: the weights of its parts at points 1 and 2 sum up to 1.
+    expect(reconstruction(parsePolicy('or(a,b)'), ['a', 'b'], 37n)).toEqual([
+      { row: 0, value: 2n },
+      { row: 1, value: 36n },
+    ]);
+  });
+
   it('rows stand in the order of the leaves of the normal form', () => {
     fc.assert(
       fc.property(small, (policy) => {
@@ -131,6 +154,62 @@ describe('reconstruction', () => {
         expect([...new Set(names)]).toEqual(parties(normalise(policy)));
       }),
     );
+  });
+});
+
+describe('repairing', () => {
+  const target = fc.nat(7).map((n) => `p${n}`);
+
+  it('combines the target’s sub-shares from the helpers’, for exactly the quorums of helpersOf', () => {
+    const value = fc.bigInt({ min: 0n, max: orders[0] });
+    fc.assert(
+      fc.property(
+        fc.oneof(policyOver(7), policyWithRepeats(8, 5)),
+        order,
+        target,
+        fc.infiniteStream(value),
+        (policy, q, lost, random) => {
+          const { columns, rows } = sharingMatrix(policy, q);
+          const inputs = Array.from({ length: columns }, () => random.next().value % q);
+          const shares = rows.map(({ vector }) => vector.reduce((sum, c, i) => sum + c * inputs[i]!, 0n) % q);
+          const able = helpersOf(policy, lost);
+          const theirs = shares.filter((_share, row) => rows[row]!.party === lost);
+          for (const helpers of subsets(parties(policy).filter((party) => party !== lost))) {
+            if (!isQuorum(policy, helpers)) continue;
+            const found = repairing(policy, helpers, lost, q);
+            expect(found !== undefined).toBe(able !== undefined && isQuorum(able, helpers));
+            if (found === undefined) continue;
+            const combined = found.map((coefficients) =>
+              coefficients.reduce((sum, { row, value: c }) => {
+                expect(helpers).toContain(rows[row]!.party);
+                return (sum + c * shares[row]!) % q;
+              }, 0n),
+            );
+            expect(combined).toEqual(theirs);
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('is Lagrange interpolation at the target’s place for a flat policy', () => {
+    // From 1 and 3 to 2: 1/2 each.
+    expect(repairing(parsePolicy('thresh(2,a,b,c)'), ['a', 'c'], 'b', 37n)).toEqual([
+      [
+        { row: 0, value: 19n },
+        { row: 2, value: 19n },
+      ],
+    ]);
+  });
+
+  it('needs more than a quorum where the gate inside is not determined', () => {
+    const policy = parsePolicy('and(a,or(b,thresh(2,c,d,e)))');
+    expect(repairing(policy, ['a', 'b'], 'c', 37n)).toBeUndefined();
+    expect(repairing(policy, ['a', 'b', 'd'], 'c', 37n)).toBeDefined();
+    expect(smallestAdditions(helpersOf(policy, 'c')!, ['a', 'b'])).toEqual([['d'], ['e']]);
+    expect(helpersOf(policy, 'a')).toBeUndefined();
+    expect(helpersOf(policy, 'stranger')).toBeUndefined();
   });
 });
 

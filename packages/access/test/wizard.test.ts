@@ -54,10 +54,8 @@ describe('the wizard', () => {
       for (const name of names) expect(isQuorum(setup.policy, [name])).toBe(false);
       expect(standsEachSingle(setup, ['theft/'])).toEqual([]);
     }
-    if (text[0] === 'C') {
-      expect(standsEachSingle(setup, ['event'])).toEqual([]);
-      expect(analysis.credibleMinimum).toEqual({ met: true, shortfalls: [] });
-    }
+    if (text[0] !== 'A') expect(analysis.credibleMinimum).toEqual({ met: true, shortfalls: [] });
+    if (text[0] === 'C') expect(standsEachSingle(setup, ['event'])).toEqual([]);
     if (floor.everyday) {
       const atHand = names.filter((name) => ['phone', 'ipad', 'server'].includes(name));
       expect(isQuorum(setup.policy, atHand)).toBe(true);
@@ -71,6 +69,38 @@ describe('the wizard', () => {
     expect(devices.has('ipad')).toBe(text[2] === 'B');
     expect(setup.shares.has('server')).toBe(text[2] === 'C');
     expect(sticksIn(setup)).toBe({ A: 0, B: 1, C: 2 }[text[1] ?? 'A']);
+  });
+
+  it('leans on no rule that the server does not have', () => {
+    for (const answers of allAnswers) {
+      const { setup, needs } = proposalFor(printAnswers(answers));
+      expect(needs.join(' ')).not.toContain('no such rule');
+      // It signs for whoever holds the unlocked phone.
+      for (const copy of setup.shares.get('server') ?? [])
+        expect(copy.usableFrom?.map(({ from, unlock }) => [from, unlock])).toEqual([
+          ['device:phone', { kind: 'party', name: 'passcode' }],
+        ]);
+    }
+  });
+
+  it('says so where only a server with such a rule would do', () => {
+    // Two things that fail together leave the phone and a server that must not sign for its thief.
+    const burnt = { id: 'burnt', title: 'paper, sticks and account fail', exposes: [] };
+    const { reached, needs, setup } = propose('CAC', {
+      events: [{ ...burnt, loses: ['share:paper', 'share:paper-2', 'account:apple'] }],
+    });
+    expect(reached).toBe(true);
+    expect(setup.shares.get('server')?.[0]?.usableFrom?.[0]?.unlock).not.toEqual({
+      kind: 'party',
+      name: 'passcode',
+    });
+    expect(needs.join(' ')).toContain('no such rule');
+  });
+
+  it('takes an event of one’s own in place of the library’s of that id', () => {
+    const fire = { id: 'house-fire', title: 'the garage burns', loses: ['location:garage'], exposes: [] };
+    const { setup } = propose('CBA', { events: [fire] });
+    expect(setup.events.filter(({ id }) => id === 'house-fire')).toEqual([fire]);
   });
 
   it('never lets the server sign alone', () => {
@@ -150,6 +180,16 @@ describe('presets', () => {
     expect(analysis.domains).toEqual([]);
     expect(standsEachSingle(corrected, ['loss/', 'theft/', 'event'])).toEqual([]);
     expect(changes.length).toBeGreaterThan(0);
+  });
+
+  it('lean, corrected, on no rule that the server does not have, and keep no kit beside a stick it opens', () => {
+    for (const { corrected } of presets) {
+      for (const copy of corrected.shares.get('server') ?? [])
+        expect(copy.usableFrom?.map(({ unlock }) => unlock)).toEqual([{ kind: 'party', name: 'passcode' }]);
+      const kits = (corrected.secrets.get('kit') ?? []).map(({ location }) => location);
+      for (const { copy } of copiesOf(corrected))
+        if (copy.kind === 'usb') expect(kits).not.toContain(copy.location);
+    }
   });
 
   it('are less likely to be lost and to be stolen in their corrected form', () => {

@@ -10,6 +10,7 @@ import type { LogEvidence, StepResponse } from '@keepset/wire';
 import {
   closeServer,
   copyOf,
+  deviceOf,
   newWorld,
   openDevice,
   openServer,
@@ -27,7 +28,7 @@ let group: GroupKey;
 beforeAll(async () => {
   template = await newWorld();
   const server = await openServer(template);
-  const device = await openDevice(template, wireTo(server, template.caller));
+  const device = await openDevice(template, wireTo(server, deviceOf(template).caller));
   group = await runKeygen(device, { scheme: 'ed25519', policy });
   await runSign(device, { keyId: group.keyId, request });
   closeServer(server);
@@ -41,7 +42,7 @@ const liedTo = async (
 ): Promise<{ device: DeviceParty; honest: DeviceParty; server: OpenServer }> => {
   const world = copyOf(template);
   const server = await openServer(world);
-  const wire = wireTo(server, world.caller);
+  const wire = wireTo(server, deviceOf(world).caller);
   const honest = await openDevice(world, wire);
   const device: DeviceParty = {
     ...honest,

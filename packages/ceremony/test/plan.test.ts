@@ -19,6 +19,12 @@ describe('a plan', () => {
     ['thresh(2,server,phone)', ['server', 'phone'], 2],
     [' thresh( 2 , phone, server,laptop ) ', ['phone', 'server', 'laptop'], 2],
     ['and(server,phone,laptop)', ['server', 'phone', 'laptop'], 3],
+    ['and(server,or(phone,laptop))', ['server', 'phone', 'laptop'], 2],
+    [
+      'or(and(phone,server),thresh(3,laptop,tablet,watch))',
+      ['phone', 'server', 'laptop', 'tablet', 'watch'],
+      2,
+    ],
   ])('of %s', (policy, parties, threshold) => {
     const plan = planKeygen(policy, 'server');
     expect(plan).toMatchObject({ parties, threshold });
@@ -43,7 +49,7 @@ describe('a plan', () => {
     ['server', 'policy/unsupported'],
     ['or(server,phone)', 'policy/unsupported'],
     ['thresh(1,server,phone)', 'policy/unsupported'],
-    ['and(server,or(phone,laptop))', 'policy/unsupported'],
+    ['or(server,and(phone,laptop))', 'policy/unsupported'],
     ['or(and(server,phone),and(server,laptop))', 'policy/syntax'],
     ['or(and(server,phone),laptop)', 'policy/unsupported'],
   ])('of %s is refused: %s', (policy, code) => {
@@ -53,6 +59,17 @@ describe('a plan', () => {
   it('gives a server that the policy does not name no share: it witnesses', () => {
     expect(planKeygen('and(server,phone)', 'vault').isWitnessed).toBe(true);
     expect(planKeygen('and(vault,phone)', 'vault').isWitnessed).toBe(false);
+  });
+
+  it('lets a party stand twice only where that was asked for', () => {
+    const policy = 'or(and(server,phone),and(server,laptop))';
+    expect(codeOf(policy)).toBe('policy/syntax');
+    expect(planKeygen(policy, 'server', { allowRepeats: true })).toEqual({
+      policy,
+      parties: ['server', 'phone', 'laptop'],
+      threshold: 2,
+      isWitnessed: false,
+    });
   });
 
   it('property: any text is planned or refused in terms of policies', () => {

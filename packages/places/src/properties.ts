@@ -157,7 +157,7 @@ const draw = (
 ): string => {
   const split = heads.map((head) => {
     const at = head.indexOf('-');
-    return [head.slice(0, at), head.slice(at + 1)] as const;
+    return [head.slice(0, at), head.slice(at + 1).replaceAll('-', ' ')] as const;
   });
   const rows = kinds.map((kind) => [propertiesOf(kind).title, ...cellsOf(kind)]);
   const lines = [['', ...split.map(([top]) => top)], ['', ...split.map(([, bottom]) => bottom)], ...rows];

@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { openFilePlace, type CopyName, type PendingPlace } from '../src/index.ts';
+import { nodeFileSystem, openFilePlace, type CopyName, type PendingPlace } from '../src/index.ts';
 import {
   codeOf,
   copyOf,
@@ -26,6 +26,7 @@ import {
   nameB,
   type Subject,
 } from './contract.ts';
+import { describeFaults, fileSystemWrites } from './faults.ts';
 import { modelDisk, type ModelDisk, type Trouble } from './model-disk.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'keepset-file-place-'));
@@ -52,6 +53,11 @@ const make = async (): Promise<Subject<PendingPlace>> => {
 describePlace('file', make);
 describeSeveral('file', make);
 describePending('file', make);
+describeFaults('file', ({ around }) => openFilePlace(freshPath(), around(nodeFileSystem, fileSystemWrites)), [
+  'place/unreachable',
+  'place/full',
+  'place/read-only',
+]);
 
 const contentOf = async (place: PendingPlace, name: CopyName): Promise<string | null> => {
   const copy = await place.get(name);

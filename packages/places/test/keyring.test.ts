@@ -11,6 +11,7 @@ import {
   type SharePlace,
 } from '../src/index.ts';
 import { codeOf, copyOf, describePlace, describeSeveral, nameA, nameB, type Subject } from './contract.ts';
+import { describeFaults } from './faults.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'keepset-keyring-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -51,6 +52,10 @@ const subjectOver = async (keyring: Keyring): Promise<Subject<SharePlace>> => ({
 const make = (): Promise<Subject<SharePlace>> => subjectOver(memoryKeyring());
 describePlace('keyring', make);
 describeSeveral('keyring', make);
+describeFaults('keyring', async ({ around }) => keyringPlace(around(memoryKeyring(), ['set', 'remove'])), [
+  'place/unreachable',
+  'place/locked',
+]);
 
 it('keeps the old copy or has the new one, wherever the session ends', async () => {
   for (let failAt = 1; ; failAt++) {

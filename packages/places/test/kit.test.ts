@@ -14,7 +14,7 @@ import {
   renderCodeSheet,
   renderShareSheets,
   scanCodes,
-  type KitFacts,
+  type CodeSheet,
   type Paper,
   type Picture,
 } from '../src/index.ts';
@@ -32,11 +32,14 @@ beforeAll(async () => {
 });
 
 const kit = newKitId();
-const factsFor = (paper: Paper): KitFacts => ({
+const factsFor = (paper: Paper): CodeSheet => ({
   paper,
   kit,
   createdAt: '2026-11-22T08:00:00Z',
+  epoch: 2,
   generation: 4,
+  validity: 'Void if a newer epoch exists.',
+  fileName: 'share_party3.enc',
   keyId: writer.share.group.keyId,
   opens: 'The copy of the share "usb" on the stick in the safe.',
   alone: 'This sheet cannot sign and opens nothing by itself.',
@@ -107,11 +110,11 @@ describe.each(['A4', 'Letter'] as const)('the code sheet on %s', (paper) => {
       'page 1/1',
       'format 1',
       '2026-11-22',
-      'Generation 4: void if a kit of this key with a higher generation exists',
+      'Epoch 2, generation 4. Void if a newer epoch exists.',
       writer.share.group.keyId,
       'The copy of the share "usb" on the stick in the safe.',
       'cannot sign and opens nothing by itself',
-      'age -d -i code.txt share_partyN.enc',
+      'age -d -i code.txt share_party3.enc',
       'Drills',
     ])
       expect(text).toContain(part);
@@ -175,6 +178,22 @@ describe('the share sheets', () => {
       expect(scan.assembled.kit).toBe(kit);
       expect(bytesEqual(scan.assembled.file, shareFile)).toBe(true);
     }
+  });
+
+  it.each(['A4', 'Letter'] as const)('on %s say how to go without Keepset, and so it goes', async (paper) => {
+    const pdf = await renderShareSheets({ ...factsFor(paper), shareFile });
+    const text = run('pdftotext', print(pdf), '-').toString().replaceAll(/\s+/g, ' ');
+    for (const part of [
+      'keepset kit read *.png \\ --code - --out share.age',
+      'KEEPSET1:kit:i:k:size: check:piece',
+      'echo PIECE====== | base32 -d >> all',
+      'head -c SIZE all > share.age',
+    ])
+      expect(text).toContain(part);
+    const codes = (await scanCodes(rasterise(pdf))).map((code) => code.split(':'));
+    const ordered = codes.toSorted((a, b) => Number(a[2]) - Number(b[2])).slice(0, Number(codes[0]![3]));
+    const all = ordered.map((fields) => `echo ${fields[6]}====== | base32 -d`).join('; ');
+    expect(run('sh', '-c', `(${all}) | head -c ${ordered[0]![4]}`)).toEqual(Buffer.from(shareFile));
   });
 
   it('give it back with one code in five under a stain', async () => {

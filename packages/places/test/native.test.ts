@@ -23,6 +23,7 @@ import {
   nameA,
   type Subject,
 } from './contract.ts';
+import { describeFaults } from './faults.ts';
 import { makeWriter, type Writer } from './shares.ts';
 
 let writer: Writer;
@@ -68,6 +69,25 @@ for (const [title, make] of [
   describeSeveral(title, make);
   describePending(title, make);
 }
+for (const [title, open] of [
+  ['Data Protection file', (vault: NativeVault) => openProtectedFilePlace(vault, { inBackup: false })],
+  ['Secure Enclave file', openEnclavePlace],
+  ['iCloud Keychain', async (vault: NativeVault) => icloudKeychainPlace(vault)],
+] as const)
+  describeFaults(
+    title,
+    ({ around }) =>
+      open(
+        around(memoryPhone(memoryAccount()).vault, [
+          'keychainPut',
+          'keychainDelete',
+          'writeFile',
+          'renameFile',
+          'removeFile',
+        ]),
+      ),
+    ['place/locked', 'place/full'],
+  );
 describePlace('iCloud Keychain', icloud);
 describeSeveral('iCloud Keychain', icloud);
 

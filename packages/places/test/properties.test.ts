@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
   icloudKeychainPlace,
@@ -91,4 +92,9 @@ describe('the phone bears out', () => {
       account.items.clear();
     }
   });
+});
+
+it('the documentation shows the tables as they are', () => {
+  const text = readFileSync(new URL('../../../docs/secure-usage.md', import.meta.url), 'utf8');
+  for (const table of [survivalTable(), theftTable()]) expect(text).toContain(`\`\`\`\n${table}\`\`\`\n`);
 });

@@ -25,6 +25,7 @@ import {
   type UsbLedgerEntry,
 } from '../src/index.ts';
 import { codeOf, copyOf, describePlace, nameA, nameB, type Subject } from './contract.ts';
+import { describeFaults, fileSystemWrites } from './faults.ts';
 
 const top = mkdtempSync(join(tmpdir(), 'keepset-usb-place-'));
 afterAll(() => rmSync(top, { recursive: true }));
@@ -64,6 +65,16 @@ const make = async (): Promise<Subject<SharePlace>> => {
 };
 
 describePlace('USB', make);
+describeFaults(
+  'USB',
+  async ({ around }) => {
+    const root = join(top, String((made += 1)));
+    mkdirSync(root);
+    const files = around(nodeFileSystem, fileSystemWrites);
+    return usbPlace({ files, root, kit: newKitId(), party: 2 }, signer, memoryLedger());
+  },
+  ['place/unreachable', 'place/full', 'place/read-only'],
+);
 
 it('keeps the old epoch until the new one is mirrored', async () => {
   const { container, place } = makeStick();

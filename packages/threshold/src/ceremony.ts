@@ -1,9 +1,11 @@
 import { KeepsetError, bytesEqual, hashValue } from '@keepset/bytes';
 import { randomBytes } from '@noble/hashes/utils.js';
+import { curveOf } from './curve/noble.ts';
 import { checkPath } from './derive.ts';
 import type { GroupKey, KeyShare, Scheme } from './key.ts';
 import { curveForDerivation } from './life/derive.ts';
 import type { PartyId } from './machine.ts';
+import { checkQuorum, checkedSharing, sharingOfKey } from './sharing.ts';
 
 /** Source of randomness. Replaced only to generate test vectors. */
 export type Rng = (length: number) => Uint8Array;
@@ -16,6 +18,7 @@ export interface KeygenParams {
   readonly scheme: Scheme;
   /** 32 random bytes from the initiator. */
   readonly session: Uint8Array;
+  /** Says who may act together; `parties` and `threshold` are its, see {@link GroupKey}. */
   readonly policy: string;
   readonly parties: readonly PartyId[];
   readonly threshold: number;
@@ -46,60 +49,23 @@ export interface SignParams {
   readonly share: KeyShare;
   /** 32 random bytes from the initiator. */
   readonly session: Uint8Array;
-  /** Signing parties in policy order, at least `threshold`. */
+  /** Signing parties in policy order: a quorum in which each is needed for its part of the policy. */
   readonly quorum: readonly PartyId[];
   readonly request: SignRequest;
   readonly rng?: Rng;
 }
 
-/** @throws KeepsetError `input/invalid-argument` */
+/** @throws KeepsetError `input/invalid-argument`, `abort/unknown-party`, `policy/syntax`, `policy/unsupported` */
 export const checkKeygenParams = (params: KeygenParams): void => {
   const { parties, me, session } = params;
   checkSession(session);
-  checkSharing(params, 32);
+  checkedSharing(curveOf(params.scheme), params);
   if (!parties.includes(me)) throw new KeepsetError('abort/unknown-party', `${me} is not among the parties.`);
 };
 
 /** @throws KeepsetError `input/invalid-argument` */
 export const checkSession = (session: Uint8Array): void => {
   if (session.length !== 32) throw invalid('A session id has 32 bytes.');
-};
-
-/** Whether a key can be shared like this. @throws KeepsetError `input/invalid-argument` */
-export const checkSharing = (
-  { policy, parties, threshold }: Pick<GroupKey, 'policy' | 'parties' | 'threshold'>,
-  maxParties: number,
-): void => {
-  if (parties.length < 2 || parties.length > maxParties)
-    throw invalid(`A key of this scheme has 2 to ${maxParties} parties.`);
-  if (new Set(parties).size !== parties.length)
-    throw invalid('A party may stand only once among the parties.');
-  if (!Number.isSafeInteger(threshold) || threshold < 2 || threshold > parties.length)
-    throw invalid(`The threshold must be 2 to ${parties.length}.`);
-  // A key that no share file could hold would be lost as soon as it is made, or shared anew.
-  if (parties.some((party) => party.length < 1 || party.length > 32))
-    throw invalid('The name of a party has 1 to 32 characters.');
-  if (policy.length < 1 || policy.length > 4096) throw invalid('A policy has 1 to 4096 characters.');
-};
-
-/**
- * Whether these parties together can act for the key.
- * @throws KeepsetError `input/invalid-argument`, `abort/unknown-party` or `policy/unsatisfied`
- */
-export const checkQuorum = (
-  { parties, threshold }: Pick<GroupKey, 'parties' | 'threshold'>,
-  quorum: readonly PartyId[],
-): void => {
-  for (const party of quorum)
-    if (!parties.includes(party))
-      throw new KeepsetError('abort/unknown-party', `${party} holds no share of this key.`);
-  if (quorum.some((party, i) => i > 0 && parties.indexOf(party) <= parties.indexOf(quorum[i - 1] ?? party)))
-    throw invalid('The quorum must name each party once, in policy order.');
-  if (quorum.length < threshold)
-    throw new KeepsetError(
-      'policy/unsatisfied',
-      `${quorum.length} parties are not enough: it takes ${threshold}.`,
-    );
 };
 
 /** @throws KeepsetError `input/invalid-argument`, `abort/unknown-party` or `policy/unsatisfied` */
@@ -109,6 +75,7 @@ export const checkSignParams = (params: SignParams): void => {
   checkSession(session);
   if (!quorum.includes(share.party))
     throw new KeepsetError('abort/unknown-party', `${share.party} is not in the quorum.`);
+  sharingOfKey(curveOf(scheme), share.group);
   checkQuorum(share.group, quorum);
   if (request.taproot !== undefined && scheme !== 'schnorr-secp256k1')
     throw invalid('A Taproot tweak belongs to schnorr-secp256k1 only.');

@@ -10,9 +10,17 @@ import {
   type CborValue,
   type Schema,
 } from '@keepset/bytes';
+import { curveOf } from './curve/noble.ts';
 import { keyIdOf, schemes, type GroupKey, type KeyShare, type Scheme } from './key.ts';
+import { maxRows, sharingOfKey } from './sharing.ts';
 
 const text = (max: number): Schema<string> => v.pipe(v.string(), v.minLength(1), v.maxLength(max));
+
+const images: Schema<Uint8Array[]> = v.pipe(
+  v.array(bytesBetween(32, 33)),
+  v.minLength(2),
+  v.maxLength(maxRows),
+);
 
 /** The public half of a key as it stands in larger records. */
 export const groupSchema: Schema<GroupKey> = v.strictObject({
@@ -23,8 +31,8 @@ export const groupSchema: Schema<GroupKey> = v.strictObject({
   parties: v.pipe(v.array(text(32)), v.minLength(2), v.maxLength(32)),
   threshold: integerBetween(2, 32),
   publicKey: bytesBetween(32, 33),
-  commitments: v.pipe(v.array(bytesBetween(32, 33)), v.minLength(2), v.maxLength(32)),
-  verifyingShares: v.pipe(v.array(bytesBetween(32, 33)), v.minLength(2), v.maxLength(32)),
+  commitments: images,
+  verifyingShares: images,
   chainCode: bytesOfLength(32),
 });
 
@@ -63,10 +71,18 @@ export const checkedShare = (share: KeyShare): KeyShare => {
   const fits =
     group.keyId === keyIdOf(group.scheme, group.publicKey) &&
     group.parties.includes(party) &&
-    new Set(group.parties).size === group.parties.length &&
-    group.verifyingShares.length === group.parties.length &&
-    group.commitments.length === group.threshold &&
-    group.threshold <= group.parties.length;
+    isShared(group);
   if (!fits) throw new KeepsetError('wire/malformed', 'The parts of this key share do not belong together.');
   return share;
+};
+
+/** Whether parties, threshold and the number of public images are those of the policy. */
+const isShared = (group: GroupKey): boolean => {
+  try {
+    sharingOfKey(curveOf(group.scheme), group);
+    return true;
+  } catch (error) {
+    if (error instanceof KeepsetError) return false;
+    throw error;
+  }
 };

@@ -22,15 +22,15 @@ export interface GroupKey {
   readonly epoch: number;
   /** Policy text in canonical form. */
   readonly policy: string;
-  /** All parties in policy order; position + 1 is the party's identifier in the sharing polynomial. */
+  /** All parties, each once, in the order in which they first stand in the policy. */
   readonly parties: readonly PartyId[];
-  /** How many parties must sign together. */
+  /** The fewest parties that can sign together. */
   readonly threshold: number;
   /** Ed25519: 32 bytes (RFC 8032). Others: 33 bytes, compressed SEC 1. */
   readonly publicKey: Uint8Array;
-  /** Public images of the sharing polynomial's coefficients, constant first; as many as the threshold. */
+  /** Public images of the coefficients of the sharing, one for each column of its matrix; the first is the public key. */
   readonly commitments: readonly Uint8Array[];
-  /** Public image of each party's share, in the order of `parties`. */
+  /** Public image of each sub-share, one for each row of the sharing matrix: each leaf of the policy's normal form. */
   readonly verifyingShares: readonly Uint8Array[];
   /** 32 bytes agreed by commit-and-open, for BIP 32 derivation. Not secret from the parties; keep it from others. */
   readonly chainCode: Uint8Array;
@@ -41,7 +41,7 @@ export interface KeyShare {
   readonly group: GroupKey;
   readonly party: PartyId;
   /**
-   * Schnorr schemes and `ecdh-p256`: the share scalar, 32 bytes in the suite's own byte order.
+   * Schnorr schemes and `ecdh-p256`: the party's sub-shares, one for each leaf, 32 bytes each in the suite's own byte order.
    * ECDSA schemes: see ecdsa/secret.ts.
    */
   readonly secret: Secret;

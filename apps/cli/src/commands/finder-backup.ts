@@ -3,7 +3,7 @@ import { KeepsetError } from '@keepset/bytes';
 import { readFinderBackup, type BackupContent, type BackupShare } from '@keepset/places';
 import type { Command, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
-import { givenPassphrase, passphraseOptions } from '../home/passphrase.ts';
+import { givenPassphrase, openWithPassphrase, passphraseOptions } from '../home/passphrase.ts';
 import { freshPaths, writeNew } from '../places/output.ts';
 import { tenths } from '../places/progress.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -62,9 +62,7 @@ const extract = async (folder: string, options: OptionValues, terminal: Terminal
   );
 };
 
-const attempts = 3;
-
-/** Asks for the password only when the backup needs one; a typed one may be wrong twice. */
+/** Asks for the password only when the backup needs one. */
 const openBackup = async (
   folder: string,
   options: OptionValues,
@@ -78,16 +76,7 @@ const openBackup = async (
   } catch (error) {
     if (given !== undefined || !(error instanceof KeepsetError) || error.code !== 'place/locked') throw error;
   }
-  for (let attempt = 1; ; attempt++) {
-    const password = await terminal.askSecret(`Password of the backup (attempt ${attempt} of ${attempts}): `);
-    try {
-      return await open(password);
-    } catch (error) {
-      const isWrong = error instanceof KeepsetError && error.code === 'input/wrong-passphrase';
-      if (!isWrong || attempt === attempts) throw error;
-      terminal.note(error.message);
-    }
-  }
+  return openWithPassphrase(options, terminal, 'Password of the backup', open);
 };
 
 /** Names of their own in the backup, where they are harmless and differ; else numbered ones. */

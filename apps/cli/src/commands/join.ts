@@ -17,7 +17,7 @@ import { describeIntent, intentOptions, readInput, understand } from '../intents
 import { compareDigits } from '../terminal/group.ts';
 import { openSealed } from '../vault/files.ts';
 import { describeNewKey } from './keygen.ts';
-import { describeChange } from './life.ts';
+import { describeChange, describeRepair } from './life.ts';
 
 export const join: Command = {
   name: 'join',
@@ -79,7 +79,9 @@ const takePartInChange = async (
   terminal.note(`${initiator} wants key ${start.keyId} ${change}; you are ${device.party}.`);
   await compare(group, invocation);
   const changed = await orSettle(device, terminal, () => joinLife(device, group));
-  terminal.result(...describeChange('Done', changed));
+  terminal.result(
+    ...(start.kind === 'repair' ? describeRepair(start.target, changed) : describeChange('Done', changed)),
+  );
 };
 
 /** This device signs only what it can see itself: the file must lead to the very message that is to be signed. */

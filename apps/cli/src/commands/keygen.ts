@@ -1,4 +1,3 @@
-import { analyse, bareSetup, minimumLines, parsePolicy } from '@keepset/access';
 import { KeepsetError, toHex } from '@keepset/bytes';
 import { runKeygen, supportedSchemes, type GroupKey, type Scheme } from '@keepset/ceremony';
 import type { Command } from '../command.ts';
@@ -7,6 +6,9 @@ import { orSettle, withDevice } from '../home/device.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
 import { verbOf } from '../schemes.ts';
+import { quorumLines } from '../policy/quorums.ts';
+import { repeatsOption } from '../policy/source.ts';
+import { refuseBelowMinimum, standingOf, vaultOptions } from '../policy/standing.ts';
 import { groupPrompts } from '../terminal/group.ts';
 
 /** @throws KeepsetError `input/unsupported` */
@@ -31,8 +33,8 @@ export const keygen: Command = {
       value: 'POLICY',
       help: 'Who must act together (default: and(server,this device))',
     },
-    vault: { type: 'boolean', help: 'A key that holds much: refuse a policy below the credible minimum' },
-    force: { type: 'boolean', help: 'With --vault: make it all the same' },
+    repeats: repeatsOption,
+    ...vaultOptions,
     ...passphraseOptions,
     ...homeOptions,
   },
@@ -40,37 +42,29 @@ export const keygen: Command = {
     'keepset keygen',
     "keepset keygen --scheme schnorr-secp256k1 --policy 'thresh(2,server,phone,laptop)'",
     'keepset keygen --scheme ecdh-p256               # a key that opens sealed files',
+    "keepset keygen --policy 'and(server,or(phone,thresh(2,laptop,tablet)))'",
   ],
   run: async ({ options, terminal }) => {
     const scheme = readScheme(textOption(options, 'scheme') ?? 'ed25519');
     await withDevice(options, terminal, async ({ device }) => {
       const policy = textOption(options, 'policy') ?? `and(${device.serverParty},${device.party})`;
-      if (options['vault'] === true && options['force'] !== true) refuseBelowMinimum(policy);
+      const allowRepeats = options['repeats'] === true;
+      refuseBelowMinimum(policy, options);
       const group = await orSettle(device, terminal, () =>
-        runKeygen(device, { scheme, policy }, groupPrompts(terminal)),
+        runKeygen(device, { scheme, policy, allowRepeats }, groupPrompts(terminal)),
       );
       terminal.result(...describeNewKey(group));
     });
   },
 };
 
-/** @throws KeepsetError `policy/forbidden`, or `policy/syntax` */
-const refuseBelowMinimum = (policy: string): void => {
-  const analysis = analyse(bareSetup(parsePolicy(policy)));
-  if (analysis.credibleMinimum.met) return;
-  throw new KeepsetError('policy/forbidden', `${policy} is below the credible minimum for a vault key.`, {
-    hint: [...minimumLines(analysis), 'See `keepset policy suggest`, or add --force.'].join('\n'),
-  });
-};
-
-const plural = { loss: 'losses', theft: 'thefts' } as const;
-
-/** What one loss or theft does, for every key and not only on request. */
-const toleranceLines = (policy: string): string[] => {
-  const { lossTolerance, theftTolerance } = analyse(bareSetup(parsePolicy(policy)));
-  const count = (n: number, what: keyof typeof plural): string =>
-    n === 0 ? `no ${what}` : `${n} ${n === 1 ? what : plural[what]}`;
-  return [`  survives    ${count(lossTolerance, 'loss')}, ${count(theftTolerance, 'theft')}`];
+const sharedLines = (policy: string, verb: 'sign' | 'open'): readonly string[] => {
+  const [first = '', ...others] = quorumLines(policy, verb);
+  if (others.length === 0) return [`No party holds this key: ${first}.`];
+  return [
+    `No party holds this key. Who can ${verb} together:`,
+    ...[first, ...others].map((line) => `  ${line}`),
+  ];
 };
 
 /** What to say of a key that was just made: for programs, and for people. */
@@ -79,17 +73,18 @@ export const describeNewKey = (
 ): [data: Readonly<Record<string, unknown>>, lines: readonly string[]] => {
   const { keyId, scheme, policy, epoch } = group;
   const publicKey = toHex(group.publicKey);
+  const standing = standingOf(policy);
   const lines = [
     `Key ${keyId}`,
     `  scheme      ${scheme}`,
     `  policy      ${policy}`,
     `  public key  ${publicKey}`,
-    ...toleranceLines(policy),
+    ...standing.lines,
     '',
-    `No party holds this key: ${group.threshold} of ${group.parties.length} must ${verbOf(scheme)} together.`,
+    ...sharedLines(policy, verbOf(scheme)),
     scheme === 'ecdh-p256'
       ? 'Next: keepset seal FILE, and later keepset open FILE.age'
       : 'Next: keepset sign FILE',
   ];
-  return [{ keyId, scheme, policy, epoch, publicKey }, lines];
+  return [{ keyId, scheme, policy, epoch, publicKey, ...standing.data }, lines];
 };

@@ -5,6 +5,7 @@ import type { Command } from '../command.ts';
 import { withDevice } from '../home/device.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
+import { standingOf } from '../policy/standing.ts';
 
 /** How a key stands on the two sides. */
 type KeyState =
@@ -22,6 +23,8 @@ interface KeyLine {
   readonly epoch: number;
   readonly publicKey: string;
   readonly state: KeyState;
+  /** Said of keys of which this device holds a share. */
+  readonly credibleMinimum?: boolean;
 }
 
 export const keys: Command = {
@@ -74,6 +77,7 @@ const compare = async (
       epoch: group.epoch,
       publicKey: toHex(group.publicKey),
       state,
+      credibleMinimum: standingOf(group.policy).data.credibleMinimum,
     });
   }
   for (const key of remote ?? [])
@@ -96,7 +100,8 @@ const stateOf = (epoch: number, remote: KeySummary | undefined, asked: boolean):
   return remote.state === 'frozen' ? 'frozen' : 'usable';
 };
 
-const print = ({ keyId, scheme, policy, epoch, state }: KeyLine): string[] => [
+const print = ({ keyId, scheme, policy, epoch, state, credibleMinimum }: KeyLine): string[] => [
   keyId,
   `  ${scheme}, ${policy}, epoch ${epoch}: ${state}`,
+  ...(credibleMinimum !== false ? [] : ['  below the credible minimum: see `keepset show`']),
 ];

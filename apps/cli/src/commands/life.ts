@@ -6,6 +6,8 @@ import { orSettle, withDevice } from '../home/device.ts';
 import { findKeyId } from '../home/keys.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
+import { repeatsOption } from '../policy/source.ts';
+import { refuseBelowMinimum, standingOf, vaultOptions } from '../policy/standing.ts';
 import { groupPrompts } from '../terminal/group.ts';
 
 const keyOption = {
@@ -28,18 +30,37 @@ const withOption = {
 const approvedBy = (options: OptionValues): Approved => {
   const approval = textOption(options, 'approval');
   const helpers = (textOption(options, 'with') ?? '').split(',').filter((party) => party !== '');
-  return { helpers, adopt: options['adopt'] === true, ...(approval === undefined ? {} : { approval }) };
+  return {
+    helpers,
+    adopt: options['adopt'] === true,
+    allowRepeats: options['repeats'] === true,
+    ...(approval === undefined ? {} : { approval }),
+  };
 };
 
 /** What to say after a key's shares have changed. */
 export const describeChange = (
   what: string,
   { keyId, epoch, policy }: GroupKey,
-): [data: Readonly<Record<string, unknown>>, lines: readonly string[]] => [
-  { keyId, epoch, policy },
-  [
+): [data: Readonly<Record<string, unknown>>, lines: readonly string[]] => {
+  const standing = standingOf(policy);
+  const lines = [
     `${what}: key ${keyId} is at epoch ${epoch}, under ${policy}.`,
+    ...standing.lines,
     'Its public key is the same. Copies of older epochs are worth nothing now.',
+  ];
+  return [{ keyId, epoch, policy, ...standing.data }, lines];
+};
+
+/** What to say after a repair. */
+export const describeRepair = (
+  target: string,
+  { keyId, epoch }: GroupKey,
+): [data: Readonly<Record<string, unknown>>, lines: readonly string[]] => [
+  { keyId, target, epoch },
+  [
+    `Repaired: ${target} holds its share of key ${keyId} again.`,
+    'A repair revokes nothing: if the lost device may be in other hands, run `keepset refresh` now.',
   ],
 ];
 
@@ -72,22 +93,28 @@ export const reshare: Command = {
       type: 'boolean',
       help: 'The server is new to the key, or behind it: the devices deal without its help',
     },
+    repeats: repeatsOption,
+    ...vaultOptions,
     ...passphraseOptions,
     ...homeOptions,
   },
   examples: [
     "keepset reshare 'thresh(2,server,phone,laptop)'",
     "keepset reshare 'and(server,phone)' --key 4osh",
+    "keepset reshare 'and(server,or(phone,thresh(2,laptop,tablet)))' --with laptop",
     "keepset reshare 'thresh(2,server,phone,laptop)' --adopt --with laptop --approval CODE",
   ],
-  run: ({ positionals, options, terminal }) =>
-    withDevice(options, terminal, async ({ device }) => {
+  run: async ({ positionals, options, terminal }) => {
+    const policy = positionals[0] ?? '';
+    refuseBelowMinimum(policy, options);
+    await withDevice(options, terminal, async ({ device }) => {
       const keyId = await findKeyId(device.vault, textOption(options, 'key'));
       const group = await orSettle(device, terminal, () =>
-        runReshare(device, keyId, positionals[0] ?? '', groupPrompts(terminal), approvedBy(options)),
+        runReshare(device, keyId, policy, groupPrompts(terminal), approvedBy(options)),
       );
       terminal.result(...describeChange('Reshared', group));
-    }),
+    });
+  },
 };
 
 export const repair: Command = {
@@ -107,9 +134,6 @@ export const repair: Command = {
         );
       const keyId = await findKeyId(device.vault, textOption(options, 'key'));
       const group = await runRepair(device, keyId, target, groupPrompts(terminal), approvedBy(options));
-      terminal.result({ keyId, target, epoch: group.epoch }, [
-        `Repaired: ${target} holds its share of key ${keyId} again.`,
-        'A repair revokes nothing: if the lost device may be in other hands, run `keepset refresh` now.',
-      ]);
+      terminal.result(...describeRepair(target, group));
     }),
 };

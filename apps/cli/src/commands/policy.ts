@@ -5,22 +5,26 @@ import {
   backupTable,
   compare,
   comparisonLines,
+  comparisonToJson,
   explainLines,
   minimumLines,
   policySvg,
+  presetLines,
   presetTable,
   printPolicy,
+  printSetup,
   simulate,
   simulationLines,
   strategyTable,
   suggest,
   suggestionLines,
   type Comparison,
+  type PresetFacts,
 } from '@keepset/access';
 import { KeepsetError } from '@keepset/bytes';
 import type { Command, Invocation, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
-import { readSource, readSources, sourceOptions } from '../policy/source.ts';
+import { readSource, readSources, sourceOptions, type Source } from '../policy/source.ts';
 
 export const policy: Command = {
   name: 'policy',
@@ -38,6 +42,7 @@ export const policy: Command = {
   examples: [
     "keepset policy explain 'thresh(2,phone,server,usb)' --loss 0.05 --theft 0.01",
     'keepset policy explain --preset topology-1 --svg topology-1.svg',
+    'keepset policy explain --preset pro --corrected --json | jq .setup > my-setup.json',
     "keepset policy check 'and(server,phone)'",
     "keepset policy compare 'thresh(2,a,b,c)' 'thresh(3,a,b,c,d,e)' --loss 0.05 --theft 0.01",
     'keepset policy compare --table strategies',
@@ -56,15 +61,28 @@ export const policy: Command = {
 };
 
 const explain = async ({ positionals, options, terminal }: Invocation): Promise<void> => {
-  const { setup } = await readSource(positionals, options);
+  const { setup, preset } = await readSource(positionals, options);
   const analysis = analyse(setup);
   const svg = textOption(options, 'svg');
   if (svg !== undefined) await writePicture(svg, policySvg(setup, analysis));
-  terminal.result(analysisToJson(analysis), [
-    ...explainLines(analysis),
-    ...(svg === undefined ? [] : ['', `Drawn in ${svg}.`]),
-  ]);
+  terminal.result(
+    {
+      ...analysisToJson(analysis),
+      setup: printSetup(setup),
+      ...(preset === undefined ? {} : { preset: describePreset(preset) }),
+    },
+    [
+      ...(preset === undefined ? [] : [...presetLines(describePreset(preset)), '']),
+      ...explainLines(analysis),
+      ...(svg === undefined ? [] : ['', `Drawn in ${svg}.`]),
+    ],
+  );
 };
+
+const describePreset = ({
+  preset: { id, title, changes },
+  corrected,
+}: NonNullable<Source['preset']>): PresetFacts => ({ id, title, corrected, changes });
 
 const writePicture = async (path: string, text: string): Promise<void> => {
   try {
@@ -102,10 +120,7 @@ const compareAll = async ({ positionals, options, terminal }: Invocation): Promi
     throw new KeepsetError('input/invalid-argument', 'There is nothing to compare.', {
       hint: 'Give several policies, --preset ID, or --table strategies, backups or presets.',
     });
-  terminal.result(
-    { setups: rows.map(({ quorums, ...row }) => ({ ...row, quorums: String(quorums) })) },
-    comparisonLines(rows),
-  );
+  terminal.result({ setups: rows.map(comparisonToJson) }, comparisonLines(rows));
 };
 
 const namedTable = (name: string): readonly Comparison[] => {
@@ -140,6 +155,7 @@ const suggestChanges = async ({ positionals, options, terminal }: Invocation): P
       suggestions: suggestions.map(({ setup: changed, ...rest }) => ({
         ...rest,
         policy: printPolicy(changed.policy),
+        setup: printSetup(changed),
       })),
     },
     suggestionLines(suggestions),

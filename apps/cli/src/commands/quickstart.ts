@@ -9,6 +9,7 @@ import { withDevice, type OpenDevice } from '../home/device.ts';
 import { enrolHome } from '../home/enrol.ts';
 import { readIfThere } from '../home/files.ts';
 import { homePaths } from '../home/paths.ts';
+import { standingOf } from '../policy/standing.ts';
 import { readServerOptions } from '../server-options.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { untilAskedToStop } from './serve.ts';
@@ -122,6 +123,7 @@ const signSomething = async (
   if (!protocolFor(group.scheme).verify(group, request, signature))
     throw new KeepsetError('abort/bad-signature', 'The signature does not verify.');
   const text = fromUtf8(message);
+  const standing = standingOf(group.policy);
   const seconds = (performance.now() - started) / 1000;
   terminal.result(
     {
@@ -131,6 +133,7 @@ const signSomething = async (
       message: text,
       signature: toHex(signature),
       server: open.account.server,
+      ...standing.data,
     },
     [
       '',
@@ -140,6 +143,9 @@ const signSomething = async (
       `  verified    yes; signed in ${ms} ms, all in ${seconds.toFixed(1)} s`,
       '',
       'The key exists nowhere: the server and the device each hold a share, and both had to take part.',
+      ...(standing.data.credibleMinimum
+        ? []
+        : ['It is for trying things: below the credible minimum, because it is lost with either of them.']),
       ...(once ? [] : howToGoOn(dir)),
     ],
   );

@@ -29,6 +29,7 @@ export type CommandName =
   | 'usb'
   | 'kit'
   | 'finder-backup'
+  | 'places'
   | 'policy'
   | 'wizard'
   | 'quickstart';
@@ -62,6 +63,7 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   usb: async () => (await import('./usb.ts')).usb,
   kit: async () => (await import('./kit.ts')).kit,
   'finder-backup': async () => (await import('./finder-backup.ts')).finderBackup,
+  places: async () => (await import('./places.ts')).places,
   policy: async () => (await import('./policy.ts')).policy,
   wizard: async () => (await import('./wizard.ts')).wizard,
   quickstart: async () => (await import('./quickstart.ts')).quickstart,

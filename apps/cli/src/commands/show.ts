@@ -7,7 +7,9 @@ import { withDevice } from '../home/device.ts';
 import { findKeyId } from '../home/keys.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions, homePaths } from '../home/paths.ts';
+import { quorumLines } from '../policy/quorums.ts';
 import { verbOf } from '../schemes.ts';
+import { standingOf } from '../policy/standing.ts';
 
 export const show: Command = {
   name: 'show',
@@ -24,6 +26,7 @@ export const show: Command = {
       const { group, party } = share;
       const written = publicForms(group);
       const { scheme, epoch, policy, parties, threshold } = group;
+      const standing = standingOf(policy);
       terminal.result(
         {
           keyId,
@@ -32,6 +35,7 @@ export const show: Command = {
           policy,
           parties,
           threshold,
+          ...standing.data,
           party,
           publicKey: toHex(group.publicKey),
           forms: written,
@@ -39,7 +43,8 @@ export const show: Command = {
         [
           `Key ${keyId}`,
           `  scheme      ${scheme}`,
-          `  policy      ${policy}: ${threshold} of ${parties.length} must ${verbOf(scheme)} together`,
+          ...policyLines(policy, verbOf(scheme)),
+          ...standing.lines,
           `  epoch       ${epoch}`,
           `  this device ${party}, its share in ${homePaths(options).shares}`,
           `  server      ${account.serverParty} at ${account.server}`,
@@ -55,6 +60,17 @@ export const show: Command = {
         ],
       );
     }),
+};
+
+/** The policy, and what it asks for in plain words. */
+const policyLines = (policy: string, verb: 'sign' | 'open'): readonly string[] => {
+  const [first = '', ...others] = quorumLines(policy, verb);
+  if (others.length === 0) return [`  policy      ${policy}: ${first}`];
+  return [
+    `  policy      ${policy}`,
+    `  who ${verb}s   ${first}`,
+    ...others.map((line) => `              ${line}`),
+  ];
 };
 
 /** The public key as other programs read it. */

@@ -1,17 +1,23 @@
-import { analysisToJson, printSetup, proposalLines, propose, questions } from '@keepset/access';
+import { analysisToJson, parseEvents, printSetup, proposalLines, propose, questions } from '@keepset/access';
 import { KeepsetError } from '@keepset/bytes';
 import type { Command } from '../command.ts';
 import { textOption } from '../command.ts';
+import { readJson } from '../policy/source.ts';
 import { askLetter } from '../terminal/choice.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 export const wizard: Command = {
   name: 'wizard',
   summary: 'Propose a policy and where its shares go, from three questions',
-  usage: '[--answers CBA]',
+  usage: '[--answers CBA] [--events FILE]',
   positionals: [0, 0],
   options: {
     answers: { type: 'string', value: 'ABC', help: 'The answers, one letter per question; asks otherwise' },
+    events: {
+      type: 'string',
+      value: 'FILE',
+      help: 'Events of your own, as under `events` of a setup (JSON)',
+    },
   },
   examples: [
     'keepset wizard',
@@ -19,7 +25,9 @@ export const wizard: Command = {
     'keepset wizard --answers CBA --json | jq .setup > my-setup.json',
   ],
   run: async ({ options, terminal }) => {
-    const proposal = propose(textOption(options, 'answers') ?? (await askAll(terminal)));
+    const file = textOption(options, 'events');
+    const events = file === undefined ? [] : parseEvents(await readJson(file));
+    const proposal = propose(textOption(options, 'answers') ?? (await askAll(terminal)), { events });
     const { answers, floor, reached, missing, wouldReach, setup, analysis, needs } = proposal;
     terminal.result(
       {

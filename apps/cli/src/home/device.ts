@@ -6,16 +6,9 @@ import {
   type SettledSession,
   type ShareVault,
 } from '@keepset/ceremony';
-import { openFilePlace, scryptInThreadPool } from '@keepset/places';
+import { openFilePlace } from '@keepset/places';
 import { httpTransport, openChannel, softwareSigner, type Traffic } from '@keepset/transport';
-import {
-  decodeIdentityFile,
-  isEncryptedIdentity,
-  openingKeyOf,
-  signerOf,
-  wipeIdentity,
-  type DeviceIdentity,
-} from '@keepset/wire';
+import { openingKeyOf, signerOf, wipeIdentity, type DeviceIdentity } from '@keepset/wire';
 import type { OptionValues } from '../command.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { loadAccount, type Account } from './account.ts';
@@ -23,9 +16,10 @@ import { fileBans } from './bans.ts';
 import { unixSeconds } from './enrol.ts';
 import { readIfThere } from './files.ts';
 import { fileJournal } from './journal.ts';
+import { fileLock } from './lock.ts';
 import { fileLogPin } from './log-pin.ts';
 import { filePresignatures } from './presignatures.ts';
-import { obtainPassphrase } from './passphrase.ts';
+import { openIdentityFile } from './passphrase.ts';
 import { homePaths, type HomePaths } from './paths.ts';
 
 /** An unlocked device. */
@@ -55,6 +49,7 @@ export const openDevice = async (options: OptionValues, terminal: Terminal): Pro
     serverKey: account.serverKey,
     now: unixSeconds,
   });
+  const lock = fileLock(paths.lock);
   const device: DeviceParty = {
     party: account.party,
     serverParty: account.serverParty,
@@ -63,9 +58,15 @@ export const openDevice = async (options: OptionValues, terminal: Terminal): Pro
     transport,
     vault: await openVault(paths, identity),
     journal: fileJournal(paths.journal),
-    presignatures: filePresignatures(paths.presignatures, identity.recipient, openingKeyOf(identity)),
+    presignatures: filePresignatures({
+      folder: paths.presignatures,
+      recipient: identity.recipient,
+      openingKey: openingKeyOf(identity),
+      onDamaged: (path) => terminal.note(`A presignature was damaged and is thrown away: ${path}`),
+    }),
     bans: fileBans(paths.bans),
-    logPin: fileLogPin(paths.logPin),
+    logPin: fileLogPin(paths.logPin, lock),
+    exclusively: lock,
     onProgress: (progress) => terminal.progress(progress),
   };
   return {
@@ -88,10 +89,7 @@ export const unlockIdentity = async (
   const file = await readIfThere(paths.identity);
   if (file === undefined)
     throw new KeepsetError('place/not-found', `The device's keys are missing: ${paths.identity}.`);
-  const passphrase = isEncryptedIdentity(file)
-    ? { passphrase: await obtainPassphrase(options, terminal), scrypt: scryptInThreadPool }
-    : undefined;
-  return decodeIdentityFile(file, passphrase);
+  return openIdentityFile(file, options, terminal);
 };
 
 /** The device's shares. */

@@ -1,45 +1,34 @@
 import { join } from 'node:path';
-import * as v from 'valibot';
-import {
-  KeepsetError,
-  decodeAs,
-  encodeCbor,
-  toHex,
-  bytesOfLength,
-  integerBetween,
-  type Schema,
-} from '@keepset/bytes';
+import { fromHex, toHex } from '@keepset/bytes';
 import type { OpenSession, SessionJournal } from '@keepset/ceremony';
-import { keyIdText } from '@keepset/wire';
-import { listIfThere, readIfThere, removeDurably, writeDurably } from './files.ts';
+import { listIfThere, removeDurably, writeDurably } from './files.ts';
 
-const entrySchema: Schema<OpenSession> = v.strictObject({
-  session: bytesOfLength(32),
-  kind: v.picklist(['keygen', 'refresh', 'reshare', 'repair']),
-  keyId: keyIdText,
-  epoch: integerBetween(0, Number.MAX_SAFE_INTEGER),
+const pattern =
+  /^([0-9a-f]{64})\.(keygen|refresh|reshare|repair)\.([a-z2-7]{26})\.(0|[1-9]\d{0,15})(\.leaves)?$/;
+
+/** Open sessions as one empty file each: all that is known stands in its name, so there is nothing that could rot. */
+export const fileJournal = (folder: string): SessionJournal => ({
+  add: (entry) => writeDurably(join(folder, nameOf(entry)), ''),
+  remove: async (session) => {
+    for (const name of await listIfThere(folder))
+      if (name.startsWith(`${toHex(session)}.`)) await removeDurably(join(folder, name));
+  },
+  list: async () => (await listIfThere(folder)).flatMap(readName),
 });
 
-/** Open sessions as one small file each. */
-export const fileJournal = (folder: string): SessionJournal => {
-  const pathOf = (session: Uint8Array): string => join(folder, `${toHex(session)}.cbor`);
-  return {
-    add: (entry) => writeDurably(pathOf(entry.session), encodeCbor({ ...entry })),
-    remove: (session) => removeDurably(pathOf(session)),
-    list: async () => {
-      const names = (await listIfThere(folder)).filter((name) => /^[0-9a-f]{64}\.cbor$/.test(name));
-      const entries = await Promise.all(names.map((name) => readEntry(join(folder, name))));
-      return entries.filter((entry) => entry !== undefined);
-    },
-  };
-};
+const nameOf = ({ session, kind, keyId, epoch, leaves = false }: OpenSession): string =>
+  `${toHex(session)}.${kind}.${keyId}.${epoch}${leaves ? '.leaves' : ''}`;
 
-const readEntry = async (path: string): Promise<OpenSession | undefined> => {
-  const bytes = await readIfThere(path);
-  if (bytes === undefined) return undefined;
-  try {
-    return decodeAs(entrySchema, bytes, 'journal entry');
-  } catch (cause) {
-    throw new KeepsetError('place/damaged', `The journal entry ${path} is damaged.`, { cause });
-  }
+const readName = (name: string): OpenSession[] => {
+  const [, session, kind, keyId, epoch, leaves] = pattern.exec(name) ?? [];
+  if (session === undefined || keyId === undefined) return [];
+  return [
+    {
+      session: fromHex(session),
+      kind: kind as OpenSession['kind'],
+      keyId,
+      epoch: Number(epoch),
+      ...(leaves === undefined ? {} : { leaves: true }),
+    },
+  ];
 };

@@ -11,14 +11,15 @@ import {
 import { printLogHead, type LogPin } from '@keepset/ceremony';
 import type { LogHead } from '@keepset/wire';
 import { readIfThere, writeDurably } from './files.ts';
+import type { Lock } from './lock.ts';
 
 const headSchema: Schema<LogHead> = v.strictObject({
   size: integerBetween(0, Number.MAX_SAFE_INTEGER),
   root: bytesOfLength(32),
 });
 
-/** The pinned log head in a file. */
-export const fileLogPin = (path: string): LogPin => {
+/** The pinned log head in a file. @param lock keeps it from going back when several processes save at once. */
+export const fileLogPin = (path: string, lock: Lock): LogPin => {
   const load = async (): Promise<LogHead | undefined> => {
     const bytes = await readIfThere(path);
     if (bytes === undefined) return undefined;
@@ -31,20 +32,22 @@ export const fileLogPin = (path: string): LogPin => {
   };
   return {
     load,
-    save: async (head) => {
-      const known = await load();
-      if (known?.size === head.size && !bytesEqual(known.root, head.root))
-        throw new KeepsetError(
-          'abort/transcript-mismatch',
-          'The server showed another log to another process of this device.',
-        );
-      if (known === undefined || known.size < head.size) await writeDurably(path, encodeCbor({ ...head }));
-    },
-    replace: async (head) => {
-      const known = await load();
-      if (known !== undefined)
-        await writeDurably(`${path}.before-${printLogHead(head)}`, encodeCbor({ ...known }));
-      await writeDurably(path, encodeCbor({ ...head }));
-    },
+    save: (head) =>
+      lock(async () => {
+        const known = await load();
+        if (known?.size === head.size && !bytesEqual(known.root, head.root))
+          throw new KeepsetError(
+            'abort/transcript-mismatch',
+            'The server showed another log to another process of this device.',
+          );
+        if (known === undefined || known.size < head.size) await writeDurably(path, encodeCbor({ ...head }));
+      }),
+    replace: (head) =>
+      lock(async () => {
+        const known = await load();
+        if (known !== undefined)
+          await writeDurably(`${path}.before-${printLogHead(head)}`, encodeCbor({ ...known }));
+        await writeDurably(path, encodeCbor({ ...head }));
+      }),
   };
 };

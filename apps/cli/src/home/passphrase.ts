@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { KeepsetError } from '@keepset/bytes';
+import { scryptInThreadPool } from '@keepset/places';
+import { decodeIdentityFile, isEncryptedIdentity, type DeviceIdentity } from '@keepset/wire';
 import { textOption, type OptionSpec, type OptionValues } from '../command.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
@@ -25,9 +27,47 @@ export const givenPassphrase = async (options: OptionValues): Promise<string | u
   }
 };
 
-/** A passphrase from option, environment or the keyboard. */
-export const obtainPassphrase = async (options: OptionValues, terminal: Terminal): Promise<string> =>
-  (await givenPassphrase(options)) ?? terminal.askSecret('Passphrase: ');
+const attempts = 3;
+
+/**
+ * Opens with a passphrase from option, environment or the keyboard. A typed one may be wrong twice.
+ * @param what how the question names it: `Passphrase`
+ * @throws KeepsetError `input/wrong-passphrase`, and as `open`
+ */
+export const openWithPassphrase = async <T>(
+  options: OptionValues,
+  terminal: Terminal,
+  what: string,
+  open: (passphrase: string) => Promise<T>,
+): Promise<T> => {
+  const given = await givenPassphrase(options);
+  if (given !== undefined) return open(given);
+  for (let attempt = 1; ; attempt += 1) {
+    const typed = await terminal.askSecret(`${what} (attempt ${attempt} of ${attempts}): `);
+    try {
+      return await open(typed);
+    } catch (error) {
+      const isWrong = error instanceof KeepsetError && error.code === 'input/wrong-passphrase';
+      if (!isWrong || attempt === attempts) throw error;
+      terminal.note(error.message);
+    }
+  }
+};
+
+/**
+ * Reads an identity file, asking for its passphrase where it has one.
+ * @throws KeepsetError `input/wrong-passphrase`, `place/damaged`
+ */
+export const openIdentityFile = async (
+  file: Uint8Array,
+  options: OptionValues,
+  terminal: Terminal,
+): Promise<DeviceIdentity> =>
+  isEncryptedIdentity(file)
+    ? openWithPassphrase(options, terminal, 'Passphrase', (passphrase) =>
+        decodeIdentityFile(file, { passphrase, scrypt: scryptInThreadPool }),
+      )
+    : decodeIdentityFile(file);
 
 /** A new passphrase, typed twice when typed. @throws KeepsetError `input/invalid-argument` */
 export const obtainNewPassphrase = async (options: OptionValues, terminal: Terminal): Promise<string> => {

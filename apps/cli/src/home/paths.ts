@@ -14,6 +14,8 @@ export interface HomePaths {
   /** Not under `root`: a presignature that a backup brings back would serve twice. */
   readonly presignatures: string;
   readonly bans: string;
+  /** Held while several of these are changed together. */
+  readonly lock: string;
 }
 
 /** The option of every command that acts as a device. */
@@ -35,5 +37,6 @@ export const homePaths = (options: OptionValues): HomePaths => {
     shares: join(root, 'shares'),
     presignatures: volatilePath(root),
     bans: join(root, 'bans'),
+    lock: join(root, 'lock'),
   };
 };

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
-import { toHex } from '@keepset/bytes';
+import { KeepsetError, toHex } from '@keepset/bytes';
 import {
   decodePresignature,
   encodePresignature,
+  type Presignature,
   type PresignatureShelf,
   type PresignatureUse,
 } from '@keepset/ceremony';
@@ -12,15 +13,23 @@ import { ensureVolatile } from './volatile.ts';
 
 const namePattern = /^([a-z2-7]{26})\.(\d+)\.[0-9a-f]{64}\.age$/;
 
-/**
- * Presignatures as one sealed file each. A file is gone for good before its content is used.
- * @param folder one that no backup brings back, see {@link ensureVolatile}
- */
-export const filePresignatures = (
-  folder: string,
-  recipient: string,
-  openingKey: OpeningKey,
-): PresignatureShelf => ({
+/** What a shelf of presignature files needs. */
+export interface ShelfOptions {
+  /** One that no backup brings back, see {@link ensureVolatile}. */
+  readonly folder: string;
+  readonly recipient: string;
+  readonly openingKey: OpeningKey;
+  /** Told of a file that cannot be read as what it should be. It is removed: signing goes on without it. */
+  readonly onDamaged: (path: string) => void;
+}
+
+/** Presignatures as one sealed file each. A file is gone for good before its content is used. */
+export const filePresignatures = ({
+  folder,
+  recipient,
+  openingKey,
+  onDamaged,
+}: ShelfOptions): PresignatureShelf => ({
   put: async (presignature) => {
     await ensureVolatile(folder);
     const plain = encodePresignature(presignature);
@@ -38,22 +47,34 @@ export const filePresignatures = (
       if (keyId !== use.keyId) continue;
       const path = join(folder, name);
       const sealed = Number(epoch) === use.epoch ? await readIfThere(path) : undefined;
-      const presignature =
-        sealed === undefined ? undefined : decodePresignature(await openAge(sealed, [openingKey]));
+      const presignature = sealed === undefined ? undefined : await openSealed(sealed, openingKey);
       if (presignature !== undefined && !fits(presignature, use)) {
         presignature.secret.wipe();
         continue;
       }
-      // Those of another epoch are worth nothing and go too. Another process may have read this one as well: it
-      // belongs to whoever removes it.
+      // Those of another epoch and damaged ones are worth nothing and go too. Another process may have read this one as
+      // well: it belongs to whoever removes it.
       const isMine = await claimDurably(path);
-      if (presignature === undefined) continue;
+      if (presignature === undefined) {
+        if (isMine && sealed !== undefined) onDamaged(path);
+        continue;
+      }
       if (isMine) return presignature;
       presignature.secret.wipe();
     }
     return undefined;
   },
 });
+
+/** The presignature, or undefined for anything that is none. */
+const openSealed = async (sealed: Uint8Array, openingKey: OpeningKey): Promise<Presignature | undefined> => {
+  try {
+    return decodePresignature(await openAge(sealed, [openingKey]));
+  } catch (error) {
+    if (error instanceof KeepsetError) return undefined;
+    throw error;
+  }
+};
 
 const fits = (presignature: Pick<PresignatureUse, 'quorum' | 'path'>, use: PresignatureUse): boolean =>
   presignature.quorum.join() === use.quorum.join() && presignature.path.join() === use.path.join();

@@ -1,7 +1,14 @@
 /** Printing this device's share as a recovery kit. */
 import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import { newKitId, renderCodeSheet, renderShareSheets, type KitFacts, type Paper } from '@keepset/places';
+import {
+  newKitId,
+  renderCodeSheet,
+  renderShareSheets,
+  type CodeSheet,
+  type KitFacts,
+  type Paper,
+} from '@keepset/places';
 import { encodeShareFile, generateIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
 import { findKeyId } from '../home/keys.ts';
 import { loadLedger, nextGeneration, saveKit } from './ledger.ts';
@@ -41,7 +48,15 @@ export const printKit = async (
     const createdAt = new Date().toISOString();
     const file = await encodeShareFile(share, { generation, createdAt }, [identity.recipient], signer);
     const position = parties.indexOf(share.party) + 1;
-    const facts = { paper, kit, createdAt, generation, keyId };
+    const facts = {
+      paper,
+      kit,
+      createdAt,
+      epoch,
+      generation,
+      keyId,
+      validity: 'Void if a newer epoch exists: after each refresh or reshare, print anew.',
+    };
     const codePdf = await renderCodeSheet(codeFacts(facts, position), openingKeyOf(identity));
     const sharePdf = await renderShareSheets({ ...shareFacts(facts, position), shareFile: file });
     const sha256 = new Uint8Array(createHash('sha256').update(file).digest());
@@ -70,8 +85,9 @@ export const printKit = async (
 
 type CommonFacts = Omit<KitFacts, 'opens' | 'alone'>;
 
-const codeFacts = (facts: CommonFacts, position: number): KitFacts => ({
+const codeFacts = (facts: CommonFacts, position: number): CodeSheet => ({
   ...facts,
+  fileName: 'share.age',
   opens: `The printed share of party ${position} of this key, on the share sheets of kit ${facts.kit}.`,
   alone: 'This sheet cannot sign and opens nothing without the share sheets.',
 });

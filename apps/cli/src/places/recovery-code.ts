@@ -1,11 +1,11 @@
 /** Recovery codes as they are given: typed, or in a file that `age -i` takes. */
 import { KeepsetError, fromUtf8, toKeepsetError } from '@keepset/bytes';
-import { checkTypedCode, nodeFileSystem, scryptInThreadPool, type CodeVerdict } from '@keepset/places';
-import { decodeIdentityFile, isEncryptedIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
+import { checkTypedCode, nodeFileSystem, type CodeVerdict } from '@keepset/places';
+import { isEncryptedIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
 import { resolve } from 'node:path';
 import type { OptionSpec, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
-import { obtainPassphrase } from '../home/passphrase.ts';
+import { openIdentityFile } from '../home/passphrase.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 /** The options of every command that opens a backup copy. */
@@ -73,8 +73,7 @@ const readIdentityFile = async (
 ): Promise<readonly string[]> => {
   const file = await readSmall(path);
   if (isEncryptedIdentity(file)) {
-    const passphrase = await obtainPassphrase(options, terminal);
-    const identity = await decodeIdentityFile(file, { passphrase, scrypt: scryptInThreadPool });
+    const identity = await openIdentityFile(file, options, terminal);
     const key = openingKeyOf(identity);
     wipeIdentity(identity);
     return [key];

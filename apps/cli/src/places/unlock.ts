@@ -1,19 +1,12 @@
 /** Unlocking a device's keys and shares without its server: what backups need. */
 import { KeepsetError } from '@keepset/bytes';
 import { shareFileVault, type ShareVault } from '@keepset/ceremony';
-import { openFilePlace, scryptInThreadPool } from '@keepset/places';
-import {
-  decodeIdentityFile,
-  isEncryptedIdentity,
-  openingKeyOf,
-  signerOf,
-  wipeIdentity,
-  type DeviceIdentity,
-  type FileSigner,
-} from '@keepset/wire';
+import { openFilePlace } from '@keepset/places';
+import { openingKeyOf, signerOf, wipeIdentity, type DeviceIdentity, type FileSigner } from '@keepset/wire';
 import type { OptionValues } from '../command.ts';
-import { listIfThere, readIfThere } from '../home/files.ts';
-import { obtainPassphrase } from '../home/passphrase.ts';
+import { readIfThere } from '../home/files.ts';
+import { fileJournal } from '../home/journal.ts';
+import { openIdentityFile } from '../home/passphrase.ts';
 import { homePaths, type HomePaths } from '../home/paths.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
@@ -36,8 +29,7 @@ export const withUnlocked = async <T>(
   const paths = homePaths(options);
   const identity = await readIdentity(paths, options, terminal);
   try {
-    const pending = (await listIfThere(paths.journal)).some((name) => name.endsWith('.cbor'));
-    if (pending)
+    if ((await fileJournal(paths.journal).list()).length > 0)
       terminal.note(
         'note: an earlier ceremony was cut off; the share may be about to change. `keepset keys` settles it.',
       );
@@ -65,8 +57,5 @@ const readIdentity = async (
     throw new KeepsetError('input/not-enrolled', `There is no device in ${paths.root}.`, {
       hint: 'Use the folder of an enrolled device with --home DIR.',
     });
-  const passphrase = isEncryptedIdentity(file)
-    ? { passphrase: await obtainPassphrase(options, terminal), scrypt: scryptInThreadPool }
-    : undefined;
-  return decodeIdentityFile(file, passphrase);
+  return openIdentityFile(file, options, terminal);
 };

@@ -172,7 +172,7 @@ const writeSheet = async (
   path: string,
   paper: Paper,
   { kit, keyId, position }: LedgerKit,
-  { createdAt, generation }: LedgerCopy,
+  { createdAt, epoch, generation }: LedgerCopy,
   code: string,
 ): Promise<void> => {
   const facts = {
@@ -180,7 +180,10 @@ const writeSheet = async (
     kit,
     keyId,
     createdAt,
+    epoch,
     generation,
+    validity: 'Good for every later copy on this stick too; void only when the stick is given up.',
+    fileName: `share_party${position}.enc`,
     opens: `The share of party ${position} of this key on the USB stick with the folder keepset-${kit}.`,
     alone: 'This sheet cannot sign and opens nothing without the stick.',
   };

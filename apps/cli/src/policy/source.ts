@@ -7,11 +7,18 @@ import {
   presets,
   rangeOf,
   type Copy,
+  type Preset,
   type Range,
   type Setup,
 } from '@keepset/access';
 import { KeepsetError } from '@keepset/bytes';
 import { textOption, type OptionSpec, type OptionValues } from '../command.ts';
+
+/** Weight, which is refused unless asked for. */
+export const repeatsOption: OptionSpec = {
+  type: 'boolean',
+  help: 'Let a party stand several times, which gives it weight',
+};
 
 /** Options that say which setup is meant, beside a policy given as text. */
 export const sourceOptions: Readonly<Record<string, OptionSpec>> = {
@@ -20,13 +27,15 @@ export const sourceOptions: Readonly<Record<string, OptionSpec>> = {
   corrected: { type: 'boolean', help: 'The corrected form of the preset' },
   loss: { type: 'string', value: 'P', help: 'A place is lost: 0.05, 0.01..0.1 or low..likely..high' },
   theft: { type: 'string', value: 'P', help: 'A place is reached by others, likewise' },
-  repeats: { type: 'boolean', help: 'Let a party stand several times, which gives it weight' },
+  repeats: repeatsOption,
 };
 
 /** A setup and what to call it. */
 export interface Source {
   readonly name: string;
   readonly setup: Setup;
+  /** Where it is a preset: which, and in which of its two forms. */
+  readonly preset?: { readonly preset: Preset; readonly corrected: boolean };
 }
 
 /** The setups that the policies, `--setup` and `--preset` name, in this order. */
@@ -43,11 +52,11 @@ export const readSources = async (
   });
   const file = textOption(options, 'setup');
   const preset = textOption(options, 'preset');
-  const placed = [
+  const placed: readonly Source[] = [
     ...(file === undefined ? [] : [{ name: file, setup: await readSetup(file) }]),
     ...(preset === undefined ? [] : [presetSource(preset, options['corrected'] === true)]),
   ];
-  return [...bare, ...placed.map(({ name, setup }) => ({ name, setup: withChances(setup, loss, theft) }))];
+  return [...bare, ...placed.map((source) => ({ ...source, setup: withChances(source.setup, loss, theft) }))];
 };
 
 /** @throws KeepsetError `input/invalid-argument` unless exactly one setup is named. */
@@ -59,12 +68,15 @@ export const readSource = async (policies: readonly string[], options: OptionVal
   return only;
 };
 
-const setupLimit = 1_000_000;
+const readSetup = async (path: string): Promise<Setup> => parseSetup(await readJson(path));
 
-const readSetup = async (path: string): Promise<Setup> => {
+const fileLimit = 1_000_000;
+
+/** What a JSON file of the user holds. @throws KeepsetError `input/invalid-argument`, `input/malformed` */
+export const readJson = async (path: string): Promise<unknown> => {
   let text: string;
   try {
-    if ((await stat(path)).size > setupLimit)
+    if ((await stat(path)).size > fileLimit)
       throw new KeepsetError('input/invalid-argument', `${path} is larger than a setup can be.`);
     text = await readFile(path, 'utf8');
   } catch (cause) {
@@ -72,9 +84,8 @@ const readSetup = async (path: string): Promise<Setup> => {
     throw new KeepsetError('input/invalid-argument', `${path} cannot be read.`, { cause });
   }
   try {
-    return parseSetup(JSON.parse(text));
+    return JSON.parse(text);
   } catch (cause) {
-    if (cause instanceof KeepsetError) throw cause;
     throw new KeepsetError('input/malformed', `${path} is not JSON.`, { cause });
   }
 };
@@ -85,9 +96,11 @@ const presetSource = (id: string, corrected: boolean): Source => {
     throw new KeepsetError('input/invalid-argument', `There is no preset ${id}.`, {
       hint: `Presets: ${presets.map((one) => one.id).join(', ')}.`,
     });
-  return corrected
-    ? { name: `${id}, corrected`, setup: preset.corrected }
-    : { name: id, setup: preset.original };
+  return {
+    name: corrected ? `${id}, corrected` : id,
+    setup: corrected ? preset.corrected : preset.original,
+    preset: { preset, corrected },
+  };
 };
 
 /** Fills in what the setup leaves open; what it says stays. */

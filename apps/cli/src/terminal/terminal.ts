@@ -48,7 +48,8 @@ export const terminalFor = (json: boolean): Terminal => ({
   },
 });
 
-const askAloud = (question: string): Promise<string> =>
+/** Asks for a line, shown as it is typed. Only where {@link Terminal.canAsk}. */
+export const askAloud = (question: string): Promise<string> =>
   ask({ input: process.stdin, output: process.stderr }, question);
 
 const askHidden = async (question: string): Promise<string> => {

@@ -1,6 +1,6 @@
 import { normalise, parties, printPolicy, thresholdOf, type PartyName, type Policy } from '../policy.ts';
 import { placeEvent } from '../setup/events.ts';
-import { onPaper } from '../setup/places.ts';
+import { onPaper, ruleToCome } from '../setup/places.ts';
 import { copiesOf, type Copy, type Setup } from '../setup/setup.ts';
 
 /** A setup that differs in one thing. */
@@ -144,7 +144,7 @@ const serverChanges = (setup: Setup): readonly Change[] =>
         const { usableFrom: _, ...waits } = copy;
         const changed: readonly Copy[] = copies.map((one) => (one === copy ? waits : one));
         return {
-          title: `Let ${copy.id} wait before it signs what a device asks for, so that you can stop it.`,
+          title: `Let ${copy.id} wait before it signs what a device asks for, so that you can stop it. ${ruleToCome}`,
           changed: { ...setup, shares: new Map([...setup.shares, [party, changed]]) },
         };
       }),

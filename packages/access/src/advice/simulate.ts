@@ -3,6 +3,7 @@ import { faultModelOf, type FaultModel } from '../analysis/faults.ts';
 import { outcomeOf, type Damage, type ShareDamage } from '../analysis/outcomes.ts';
 import type { PartyName, Policy } from '../policy.ts';
 import { isQuorum, smallestAdditions } from '../quorum.ts';
+import { listed } from '../render/text.ts';
 import type { Setup } from '../setup/setup.ts';
 
 /** Where things stand after a happening and all before it. */
@@ -72,7 +73,7 @@ const adviceFor = (
   key: Damage,
   quorum: readonly PartyName[] | undefined,
 ): readonly string[] => {
-  const together = quorum === undefined ? '' : quorum.join(' and ');
+  const together = quorum === undefined ? '' : listed(quorum);
   if (key.leaked)
     return [
       quorum === undefined
@@ -86,9 +87,9 @@ const adviceFor = (
   const thinned = shares.filter((share) => !share.lost && share.copiesLost > 0).map(({ party }) => party);
   return [
     ...(leaked.length > 0
-      ? [`Refresh with ${together}, so that what leaked of ${leaked.join(' and ')} becomes useless.`]
+      ? [`Refresh with ${together}, so that what leaked of ${listed(leaked)} becomes useless.`]
       : []),
-    ...(lost.length > 0 ? [`Repair the share of ${lost.join(' and ')} with ${together}.`] : []),
-    ...(thinned.length > 0 ? [`Write the lost copies of ${thinned.join(' and ')} anew.`] : []),
+    ...(lost.length > 0 ? [`Repair the share of ${listed(lost)} with ${together}.`] : []),
+    ...(thinned.length > 0 ? [`Write the lost copies of ${listed(thinned)} anew.`] : []),
   ];
 };

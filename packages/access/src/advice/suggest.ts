@@ -22,6 +22,7 @@ export interface Standing {
   readonly theft: number | undefined;
   /** Ways in which a single listed event locks out or steals. */
   readonly fatalEvents: number;
+  readonly credibleMinimum: boolean;
 }
 
 /** What may be suggested. */
@@ -58,12 +59,20 @@ export const suggest = (
     .slice(0, limit);
 };
 
-const standingOf = ({ lossTolerance, theftTolerance, loss, theft, events }: Analysis): Standing => ({
+const standingOf = ({
+  lossTolerance,
+  theftTolerance,
+  loss,
+  theft,
+  events,
+  credibleMinimum,
+}: Analysis): Standing => ({
   lossTolerance,
   theftTolerance,
   loss: loss.probability?.likely,
   theft: theft.probability?.likely,
   fatalEvents: events.flatMap(({ key }) => [key.lost, key.leaked]).filter(Boolean).length,
+  credibleMinimum: credibleMinimum.met,
 });
 
 const riskOf = ({ loss = 0, theft = 0 }: Standing, weight: number): number => loss + weight * theft;

@@ -1,5 +1,6 @@
 /** Comparisons drawn from the analyser; no cell is typed in. */
 import { analyse } from '../analysis/analyse.ts';
+import type { PlaceTolerance } from '../analysis/tolerance.ts';
 import { parsePolicy } from '../parse.ts';
 import { printPolicy } from '../policy.ts';
 import { isQuorum } from '../quorum.ts';
@@ -15,6 +16,8 @@ export interface Comparison {
   readonly parties: number;
   readonly lossTolerance: number;
   readonly theftTolerance: number;
+  /** The same in single places: copies of one share are no parties, yet one of them may be lost. */
+  readonly places: PlaceTolerance;
   readonly quorums: bigint;
   readonly singlePointsOfFailure: readonly string[];
   readonly singlePointsOfCompromise: readonly string[];
@@ -42,6 +45,7 @@ export const compare = (
       parties: analysis.parties.length,
       lossTolerance: analysis.lossTolerance,
       theftTolerance: analysis.theftTolerance,
+      places: analysis.places,
       quorums: analysis.minimalQuorums.total,
       singlePointsOfFailure: analysis.singlePointsOfFailure,
       singlePointsOfCompromise: analysis.singlePointsOfCompromise,

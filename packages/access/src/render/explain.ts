@@ -18,8 +18,7 @@ import {
 export const explainLines = (analysis: Analysis): readonly string[] => [
   ...wrap(analysis.policy),
   '',
-  ...toleranceLines(analysis),
-  ...riskLines(analysis),
+  ...figureLines(analysis),
   '',
   ...minimumLines(analysis),
   '',
@@ -31,6 +30,12 @@ export const explainLines = (analysis: Analysis): readonly string[] => [
   ...scenarioLines('How you could be locked out', analysis.loss),
   ...scenarioLines('How somebody else could come to sign', analysis.theft),
   ...sensitivityLines(analysis),
+];
+
+/** Both tolerances and both probabilities. */
+export const figureLines = (analysis: Analysis): readonly string[] => [
+  ...toleranceLines(analysis),
+  ...riskLines(analysis),
 ];
 
 const toleranceLines = ({ lossTolerance, theftTolerance, places }: Analysis): readonly string[] => [
@@ -61,13 +66,21 @@ const probabilityLines = (
   return [`${label} ${oddsOf(likely)}${range}`, ...(unrated.length > 0 ? indented(missing, 17) : [])];
 };
 
-/** The credible minimum, met or with what it lacks. */
-export const minimumLines = ({ credibleMinimum }: Analysis): readonly string[] =>
-  credibleMinimum.met
-    ? ['Credible minimum met: no party, place or listed event alone can sign or lose it.'].flatMap((line) =>
-        wrap(line),
-      )
-    : ['Below the credible minimum:', ...credibleMinimum.shortfalls.flatMap((line) => bullet(line))];
+/** The credible minimum, met or with what it lacks, and what the minimum does not ask for. */
+export const minimumLines = ({ credibleMinimum, events }: Analysis): readonly string[] => {
+  if (!credibleMinimum.met)
+    return ['Below the credible minimum:', ...credibleMinimum.shortfalls.flatMap((line) => bullet(line))];
+  const fatal = events.filter(({ key }) => key.lost);
+  return [
+    ...wrap(
+      `Credible minimum met: no party${events.length === 0 ? ' or place' : ', place or listed event'} alone lets anyone sign, and no party or place alone loses the key.`,
+    ),
+    ...(events.length === 0 ? ['No events are listed.'] : []),
+    ...(fatal.length === 0
+      ? []
+      : ['Yet an event can:', ...fatal.flatMap(({ title }) => bullet(`If ${title}, nobody can sign.`))]),
+  ];
+};
 
 const shownSets = 12;
 

@@ -1,3 +1,4 @@
+import type { Comparison } from '../advice/tables.ts';
 import type { Analysis } from '../analysis/analyse.ts';
 import type { Risk } from '../analysis/risk.ts';
 
@@ -21,6 +22,18 @@ export const analysisToJson = (analysis: Analysis): Readonly<Record<string, unkn
   domains: analysis.domains,
   ...riskToJson('loss', analysis.loss),
   ...riskToJson('theft', analysis.theft),
+});
+
+/** A row of a comparison as plain JSON, in the same way. */
+export const comparisonToJson = ({
+  quorums,
+  places,
+  ...row
+}: Comparison): Readonly<Record<string, unknown>> => ({
+  ...row,
+  placeLossTolerance: finite(places.loss),
+  placeTheftTolerance: finite(places.theft),
+  quorums: String(quorums),
 });
 
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);

@@ -7,7 +7,7 @@ import { printPolicy, thresholdOf, type Gate, type Policy } from '../policy.ts';
 import { domainsOf, type Copy, type Setup } from '../setup/setup.ts';
 
 const size = { level: 110, leaf: 410, line: 15, pad: 22, column: 18, head: 46 };
-/** Characters of a copy’s line; the rest is cut off rather than drawn over the columns. */
+/** Characters of a copy’s line; what is longer still is cut off rather than drawn over the columns. */
 const copyLength = 66;
 const shownSets = 12;
 
@@ -52,7 +52,8 @@ const style = [
 
 interface Leaf {
   readonly party: string;
-  readonly copies: readonly Copy[];
+  /** What is said of its copies. */
+  readonly lines: readonly string[];
   readonly x: number;
   readonly y: number;
   readonly height: number;
@@ -71,9 +72,9 @@ const layLeaves = (setup: Setup, x: number): readonly Leaf[] => {
       return;
     }
     // A bare party has one copy of its own name, of which there is nothing to say.
-    const copies = (setup.shares.get(part.name) ?? []).filter((copy) => copyText(copy) !== part.name);
-    const height = (copies.length + 1) * size.line + size.pad;
-    leaves.push({ party: part.name, copies, x, y, height });
+    const lines = (setup.shares.get(part.name) ?? []).flatMap(copyLines).filter((line) => line !== part.name);
+    const height = (lines.length + 1) * size.line + size.pad;
+    leaves.push({ party: part.name, lines, x, y, height });
     y += height;
   };
   visit(setup.policy);
@@ -113,15 +114,23 @@ const gateName = (gate: Gate): string => {
   return `${thresholdOf(gate)} of ${gate.parts.length}`;
 };
 
-const drawCopies = ({ copies, x, y }: Leaf): readonly string[] =>
-  copies.map((copy, n) => label(x + 8, y + 24 + (n + 1) * size.line, copyText(copy), 'small'));
+const drawCopies = ({ lines, x, y }: Leaf): readonly string[] =>
+  lines.map((line, n) => label(x + 8, y + 24 + (n + 1) * size.line, line, 'small'));
 
-const copyText = (copy: Copy): string => {
+/** One line, or two where the lock does not fit beside the rest. */
+const copyLines = (copy: Copy): readonly string[] => {
   const lock = copy.unlock === undefined ? [] : [`opens with ${printPolicy(copy.unlock)}`];
   const kind = copy.kind === undefined ? [] : [copy.kind];
-  const text = [copy.id, ...kind, ...domainsOf(copy), ...lock].join(' · ');
-  return text.length > copyLength ? `${text.slice(0, copyLength - 1)}…` : text;
+  const where = [copy.id, ...kind, ...domainsOf(copy)].join(' · ');
+  const whole = [where, ...lock].join(' · ');
+  // No-break spaces indent; others would be collapsed.
+  return whole.length <= copyLength
+    ? [whole]
+    : [where, ...lock.map((text) => `\u00a0\u00a0\u00a0${text}`)].map(shortened);
 };
+
+const shortened = (line: string): string =>
+  line.length > copyLength ? `${line.slice(0, copyLength - 1)}…` : line;
 
 /** One column per set, one mark per party in it. */
 const drawSets = (

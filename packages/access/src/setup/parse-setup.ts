@@ -99,11 +99,12 @@ const eventSchema = v.strictObject({
   exposes: v.optional(v.pipe(v.array(selector), v.maxLength(most.selectors))),
   each: v.optional(v.boolean()),
 });
+const eventsSchema = v.pipe(v.array(v.union([name, eventSchema])), v.maxLength(most.events));
 const setupSchema: Schema<SetupInput> = v.strictObject({
   policy: policyText,
   shares: v.optional(v.record(v.string(), copies)),
   secrets: v.optional(v.record(v.string(), copies)),
-  events: v.optional(v.pipe(v.array(v.union([name, eventSchema])), v.maxLength(most.events))),
+  events: v.optional(eventsSchema),
 });
 
 /**
@@ -127,6 +128,19 @@ export const parseSetup = (value: unknown): Setup => {
   }
   const events = (input.events ?? []).map(readEvent);
   return checkSetup({ policy, shares, secrets, events });
+};
+
+/**
+ * Checks events written by a user, as in {@link SetupInput.events}.
+ * @throws KeepsetError `input/malformed`, `input/invalid-argument`
+ */
+export const parseEvents = (value: unknown): readonly RiskEvent[] => {
+  const events = parseAs(eventsSchema, value, 'events', 'input/malformed').map(readEvent);
+  refuseTwice(
+    events.map(({ id }) => id),
+    'event',
+  );
+  return events;
 };
 
 /** A setup of bare parties: one copy each, without domains or events, all with these probabilities. */

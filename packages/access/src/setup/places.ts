@@ -86,6 +86,12 @@ export const onPaper = (id: string, location: string): Copy => ({
  */
 export type ServerRule = 'phone' | 'step-up' | 'delay';
 
+/** What the commitment server of this project does. */
+export const serverRulesBuilt: readonly ServerRule[] = ['phone'];
+export const serverRulesToCome: readonly ServerRule[] = ['step-up', 'delay'];
+/** Stands wherever one of these is asked for. */
+export const ruleToCome = 'Keepset’s own server has no such rule yet.';
+
 /** The commitment server. Its share does not leak to a thief of the phone, but it may sign for one. */
 export const onServer = (rule: ServerRule, id = 'server'): Copy => ({
   id,

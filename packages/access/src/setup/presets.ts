@@ -16,26 +16,36 @@ export interface Preset {
   readonly changes: readonly string[];
 }
 
+/** What is said of a preset in one of its two forms. */
+export interface PresetFacts extends Pick<Preset, 'id' | 'title' | 'changes'> {
+  readonly corrected: boolean;
+}
+
 const seal = 'or(passphrase,kit)';
 
-/** The kit in two places, so that no fire takes it. */
-const kitTwice: readonly Copy[] = [onPaper('kit', 'home'), onPaper('kit-2', 'relatives')];
+/** The kit in two places, so that no fire takes it; in neither lies a stick, which it would open. */
+const kitTwice: readonly Copy[] = [onPaper('kit', 'home'), onPaper('kit-2', 'office')];
 
 /** The original two parties, the server one of them. */
 const withServer = (copies: readonly Copy[]): Setup =>
   setupOf('and(server,phone)', { server: [onServer('phone')], phone: copies });
 
-/** The server kept, but neither needed nor able to do harm. */
+/** The server kept, but neither needed nor, for whoever has the phone, enough with it. */
 const withoutNeedForServer = (copies: readonly Copy[], sticks: readonly Copy[]): Setup =>
   setupOf(
-    'thresh(2,phone,server,usb)',
-    { phone: [onPhone(), ...copies], server: [onServer('delay')], usb: sticks },
+    'thresh(3,phone,server,usb,paper)',
+    {
+      phone: [onPhone(), ...copies],
+      server: [onServer('phone')],
+      usb: sticks,
+      paper: [onPaper('paper', 'bank')],
+    },
     { kit: kitTwice },
   );
 
 const changes = {
-  exit: 'Two of three instead of two of two: the stick holds a share of its own, so the server can disappear.',
-  delay: 'The server waits before it signs what the phone alone asks for, and can be stopped meanwhile.',
+  exit: 'Three of four instead of two of two: the stick and a page in the bank hold shares of their own, so the server can disappear.',
+  thief: 'Phone and server no longer suffice: the server signs for whoever has the phone and its passcode.',
   stick:
     'The stick lies away from home, sealed under a passphrase or the printed kit, of which there are two.',
   keychain: 'The iCloud copy is sealed under the passphrase or the kit before it goes in.',
@@ -52,14 +62,14 @@ export const presets: readonly Preset[] = [
     title: 'Default settings',
     original: withServer([onPhone(), inKeychain('icloud')]),
     corrected: withoutNeedForServer([sealedKeychain], [stickAway]),
-    changes: [changes.exit, changes.delay, changes.stick, changes.keychain],
+    changes: [changes.exit, changes.thief, changes.stick, changes.keychain],
   },
   {
     id: 'pro',
     title: 'Pro configuration',
     original: withServer([onPhone(), inKeychain('icloud'), onStick('usb', 'home')]),
-    corrected: withoutNeedForServer([sealedKeychain], [stickAway, onStick('usb-2', 'bank', seal)]),
-    changes: [changes.exit, changes.delay, changes.stick, changes.secondStick, changes.keychain],
+    corrected: withoutNeedForServer([sealedKeychain], [stickAway, onStick('usb-2', 'friends', seal)]),
+    changes: [changes.exit, changes.thief, changes.stick, changes.secondStick, changes.keychain],
   },
   {
     id: 'topology-1',
@@ -76,7 +86,7 @@ export const presets: readonly Preset[] = [
         usb: [stickAway],
         cloud: [inKeychain('cloud', 'kit'), onPaper('cloud-page', 'bank')],
       },
-      { kit: [onPaper('kit', 'relatives')] },
+      { kit: [onPaper('kit', 'bank')] },
     ),
     changes: [
       'The iCloud share is sealed under the printed kit, which neither phone nor passcode yields.',
@@ -102,7 +112,7 @@ export const presets: readonly Preset[] = [
         'usb-2': [onStick('usb-2', 'relatives', seal)],
         cloud: [inKeychain('cloud', 'kit')],
       },
-      { kit: [onPaper('kit', 'relatives')] },
+      { kit: [onPaper('kit', 'office')] },
     ),
     changes: [
       'Both sticks lie away from home, in two places: at home, force would yield phone, stick and passphrase.',
@@ -115,24 +125,25 @@ export const presets: readonly Preset[] = [
     title: 'Option A: phone and stick',
     original: withServer([onPhone(), onStick('usb', 'home')]),
     corrected: withoutNeedForServer([], [stickAway]),
-    changes: [changes.exit, changes.delay, changes.stick],
+    changes: [changes.exit, changes.thief, changes.stick],
   },
   {
     id: 'option-b',
     title: 'Option B: iCloud Keychain',
     original: withServer([onPhone(), inKeychain('icloud')]),
     corrected: setupOf(
-      'thresh(2,phone,server,paper)',
+      'thresh(3,phone,server,paper,paper-2)',
       {
         phone: [onPhone(), inKeychain('icloud', 'kit')],
-        server: [onServer('delay')],
+        server: [onServer('phone')],
         paper: [onPaper('paper', 'bank')],
+        'paper-2': [onPaper('paper-2', 'relatives')],
       },
-      { kit: [onPaper('kit', 'relatives')] },
+      { kit: [onPaper('kit', 'office')] },
     ),
     changes: [
-      'Two of three instead of two of two: a printed share in a safe place, so the server can disappear.',
-      changes.delay,
+      'Three of four instead of two of two: two printed shares in two safe places, so the server can disappear.',
+      changes.thief,
       'The iCloud copy is sealed under the printed kit before it goes in.',
     ],
   },
@@ -141,6 +152,6 @@ export const presets: readonly Preset[] = [
     title: 'Combined',
     original: withServer([onPhone(), onStick('usb', 'home'), inKeychain('icloud')]),
     corrected: withoutNeedForServer([sealedKeychain], [stickAway]),
-    changes: [changes.exit, changes.delay, changes.stick, changes.keychain],
+    changes: [changes.exit, changes.thief, changes.stick, changes.keychain],
   },
 ];

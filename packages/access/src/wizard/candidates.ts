@@ -6,6 +6,7 @@ import {
   onPhone,
   onServer,
   onStick,
+  ruleToCome,
   setupOf,
   type ServerRule,
 } from '../setup/places.ts';
@@ -43,16 +44,17 @@ interface Seals {
   readonly rule: ServerRule;
 }
 
-/** Every candidate with `size` shares. */
+/** Every candidate with `size` shares, a server among them keeping one of `rules`. */
 export function* candidatesOf(
   answers: Answers,
   floor: Floor,
   size: number,
+  rules: readonly ServerRule[],
 ): Generator<Candidate, void, undefined> {
   for (const { phone, fixed, free } of partsFor(answers))
     for (const chosen of choose(free, size - 1 - fixed.length))
       for (const threshold of thresholdsFor(size, floor, fixed))
-        yield* placed(answers, phone, [...fixed, ...chosen], threshold, floor);
+        yield* placed(answers, phone, [...fixed, ...chosen], threshold, floor, rules);
 }
 
 const thresholdsFor = (size: number, floor: Floor, fixed: readonly Part[]): readonly number[] => {
@@ -108,16 +110,14 @@ function* placed(
   parts: readonly Part[],
   threshold: number,
   floor: Floor,
+  serverRules: readonly ServerRule[],
 ): Generator<Candidate, void, undefined> {
   const names = ['phone', ...parts.map(({ party }) => party)];
   const isEveryday = names.filter((name) => ['phone', 'ipad', 'server'].includes(name)).length >= threshold;
   if (floor.everyday && !isEveryday) return;
   const has = (party: string): boolean => names.includes(party);
-  const rules: readonly ServerRule[] = has('server')
-    ? floor.everyday
-      ? ['phone', 'step-up']
-      : ['phone', 'step-up', 'delay']
-    : ['phone'];
+  // A server that waits is not at hand.
+  const rules = serverRules.filter((rule) => !(floor.everyday && rule === 'delay'));
   const isSealing = parts.some(({ party }) => party.startsWith('usb') || party === 'cloud');
   const policy = flat(threshold, names);
   for (const locations of waysToKeep(sum(parts)))
@@ -125,7 +125,7 @@ function* placed(
       for (const keychainSeal of has('cloud') && kit.length > 0
         ? [undefined, 'kit', 'or(passphrase,kit)']
         : [undefined])
-        for (const rule of rules) {
+        for (const rule of has('server') ? rules : rules.slice(0, 1)) {
           const seals = {
             stick: kit.length > 0 ? 'or(passphrase,kit)' : 'passphrase',
             keychain: keychainSeal,
@@ -207,8 +207,12 @@ const needsOf = (
     ...kit.map(
       (location) => `Print the recovery kit and keep it ${location === 'home' ? 'at home' : location}.`,
     ),
-    ...(seals.rule === 'step-up' ? ['Let the server ask for a second factor that is not on the phone.'] : []),
-    ...(seals.rule === 'delay' ? ['Let the server wait before it signs, so that you can stop it.'] : []),
+    ...(seals.rule === 'step-up'
+      ? [`Let the server ask for a second factor that is not on the phone. ${ruleToCome}`]
+      : []),
+    ...(seals.rule === 'delay'
+      ? [`Let the server wait before it signs, so that you can stop it. ${ruleToCome}`]
+      : []),
   ];
 };
 

@@ -12,17 +12,17 @@ export interface Floor {
   readonly loss: number;
   /** Parties that may be in another hand; from 1, any single place too. */
   readonly theft: number;
-  /** No single listed event locks the owner out or lets somebody else sign. */
-  readonly events: boolean;
+  /** What no single listed event may do: let somebody else sign, or that and lock the owner out. */
+  readonly events: 'anything' | 'no theft' | 'neither';
   /** A quorum is always at hand: devices and a server that does not wait. */
   readonly everyday: boolean;
 }
 
-/** The floor that each answer to the first question sets. */
+/** The floor that each answer to the first question sets. That of B is the credible minimum. */
 export const floors: Readonly<Record<Letter, Floor>> = {
-  A: { loss: 1, theft: 0, events: false, everyday: true },
-  B: { loss: 1, theft: 1, events: false, everyday: false },
-  C: { loss: 1, theft: 1, events: true, everyday: false },
+  A: { loss: 1, theft: 0, events: 'anything', everyday: true },
+  B: { loss: 1, theft: 1, events: 'no theft', everyday: false },
+  C: { loss: 1, theft: 1, events: 'neither', everyday: false },
 };
 
 /**
@@ -34,7 +34,7 @@ export const missingTo = (floor: Floor, setup: Setup, model: FaultModel): readon
   const kinds = [
     ...(floor.loss > 0 ? ['loss'] : []),
     ...(floor.theft > 0 ? ['theft'] : []),
-    ...(floor.events ? ['event'] : []),
+    ...(floor.events === 'anything' ? [] : ['event']),
   ];
   const singles = endingsOf(model).filter(({ happening }) => kinds.includes(happening.kind));
   return [
@@ -44,8 +44,10 @@ export const missingTo = (floor: Floor, setup: Setup, model: FaultModel): readon
     ...(facts.theftTolerance < floor.theft
       ? [`It stands the theft of ${facts.theftTolerance} parties, not ${floor.theft}.`]
       : []),
-    ...singles.flatMap(({ happening: { title }, locksOut, steals }) => [
-      ...(locksOut ? [`If ${title}, nobody can sign.`] : []),
+    ...singles.flatMap(({ happening: { title, kind }, locksOut, steals }) => [
+      ...(locksOut && (kind !== 'event' || floor.events === 'neither')
+        ? [`If ${title}, nobody can sign.`]
+        : []),
       ...(steals ? [`If ${title}, somebody else can sign.`] : []),
     ]),
   ];

@@ -1,6 +1,7 @@
 import { invariant } from '@keepset/bytes';
 import { analyse, type Analysis } from '../analysis/analyse.ts';
 import { faultModelOf } from '../analysis/faults.ts';
+import { serverRulesBuilt, serverRulesToCome, type ServerRule } from '../setup/places.ts';
 import type { RiskEvent, Setup } from '../setup/setup.ts';
 import { allAnswers, parseAnswers, printAnswers, type Answers } from './answers.ts';
 import { candidatesOf, type Candidate } from './candidates.ts';
@@ -24,7 +25,10 @@ export interface Proposal {
 
 /** What the wizard takes into account beyond the answers. */
 export interface ProposeOptions {
-  /** Events of one's own beside the library's, over the domains and kinds that the places use. */
+  /**
+   * Events of one's own beside the library's, over the domains and kinds that the places use. One with the id of
+   * another takes its place.
+   */
   readonly events?: readonly RiskEvent[];
 }
 
@@ -33,7 +37,7 @@ const mostShares = 4;
 
 /**
  * The smallest policy that meets the floor of the first answer with what the other two list; phone, paper and
- * an Apple account are always there. Among equals: fewest ways in which an event or domain alone decides, no
+ * an Apple account are always there. Only if there is none, servers with rules that are not built count. Among equals: fewest ways in which an event or domain alone decides, no
  * idle stick, fewest pages, fewest places beside the home, least to do, least risk. Where no candidate meets the
  * floor, the one with least missing.
  * @throws KeepsetError `input/invalid-argument` for anything but three letters from A to C.
@@ -59,10 +63,9 @@ export const propose = (text: string, { events = [] }: ProposeOptions = {}): Pro
 /** The smallest candidate that meets the floor, or the one with least missing. */
 const search = (answers: Answers, floor: Floor, events: readonly RiskEvent[]): Rated => {
   let best: Rated | undefined;
-  for (let size = 2; size <= mostShares; size += 1) {
-    best = bestOf(answers, floor, size, events, best);
-    if (best?.missing.length === 0) break;
-  }
+  for (const rules of answers.devices === 'C' ? [serverRulesBuilt, serverRulesToCome] : [serverRulesBuilt])
+    for (let size = 2; size <= mostShares && best?.missing.length !== 0; size += 1)
+      best = bestOf(answers, floor, size, events, rules, best);
   invariant(best !== undefined, 'Every answer has a candidate.');
   return best;
 };
@@ -85,12 +88,14 @@ const bestOf = (
   floor: Floor,
   size: number,
   events: readonly RiskEvent[],
+  rules: readonly ServerRule[],
   before: Rated | undefined,
 ): Rated | undefined => {
   let best = before;
   const ties: Rated[] = [];
-  for (const candidate of candidatesOf(answers, floor, size)) {
-    const setup = { ...candidate.setup, events: [...candidate.setup.events, ...events] };
+  for (const candidate of candidatesOf(answers, floor, size, rules)) {
+    const usual = candidate.setup.events.filter(({ id }) => !events.some((own) => own.id === id));
+    const setup = { ...candidate.setup, events: [...usual, ...events] };
     const model = faultModelOf(setup);
     const missing = missingTo(floor, setup, model);
     if (best !== undefined && missing.length > best.missing.length) continue;

@@ -28,12 +28,16 @@ export const refuseBanned = async (
 /**
  * Runs one step of the own protocol, and makes a ban durable before anybody learns that the step failed.
  * What a peer merely reports is no reason for a ban.
+ *
+ * Whether there is a ban is asked once more here: the answer that the step takes may have been held back until a step
+ * of another process has failed.
  */
 export const banningCheats = async <T>(
   device: DeviceParty,
   use: SetupUse | undefined,
   step: () => T,
 ): Promise<T> => {
+  if (use !== undefined) await refuseBanned(device, use);
   try {
     return step();
   } catch (error) {

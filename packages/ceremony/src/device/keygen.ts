@@ -6,13 +6,14 @@
  * pending. Whatever dies in between, `settleOpenSessions` asks the server later and the pending share is promoted or
  * destroyed: the key is usable on all sides or on none.
  */
-import { KeepsetError, bytesEqual } from '@keepset/bytes';
+import { KeepsetError } from '@keepset/bytes';
 import { protocolFor, systemRng, type GroupKey, type KeyShare, type Scheme } from '@keepset/threshold';
 import type { KeygenStart } from '@keepset/wire';
-import { planKeygen } from '../plan.ts';
+import { asked, planKeygen } from '../plan.ts';
 import { openSessionChannel } from './channel.ts';
 import { confirming } from './confirm.ts';
 import { gatherGroup, type Group, type GroupAnnouncement } from './group.ts';
+import { closePending, openPending } from './pending.ts';
 import type { DeviceParty, OpenSession } from './ports.ts';
 import { runSession, type SessionPlan } from './session.ts';
 
@@ -20,6 +21,8 @@ import { runSession, type SessionPlan } from './session.ts';
 export interface KeygenOrder {
   readonly scheme: Scheme;
   readonly policy: string;
+  /** Whether a party may stand several times in the policy, which gives it weight. */
+  readonly allowRepeats?: boolean;
 }
 
 /** What a device asks its owner while other devices come together. */
@@ -43,7 +46,9 @@ export const runKeygen = async (
   order: KeygenOrder,
   prompts?: GroupPrompts,
 ): Promise<GroupKey> => {
-  const { policy, parties } = planKeygen(order.policy, device.serverParty);
+  const { policy, parties } = planKeygen(order.policy, device.serverParty, {
+    allowRepeats: order.allowRepeats === true,
+  });
   const others = parties.filter((party) => party !== device.party && party !== device.serverParty);
   if (!parties.includes(device.party))
     throw new KeepsetError(
@@ -84,7 +89,7 @@ const makeKey = async (
   session: Pick<SessionPlan<KeyShare>, 'channel' | 'start' | 'peers' | 'early'>,
 ): Promise<GroupKey> => {
   const id = session.channel.session;
-  const plan = planKeygen(policy, device.serverParty);
+  const plan = planKeygen(policy, device.serverParty, asked);
   const machine = confirming<KeyShare>(
     device,
     { session: id, participants: plan.parties, groupOf: ({ group }) => group },
@@ -96,51 +101,22 @@ const makeKey = async (
       ...(device.rng === undefined ? {} : { rng: device.rng }),
     }),
   );
+  const entryOf = ({ group: { keyId, epoch } }: KeyShare): OpenSession => ({
+    session: id,
+    kind: 'keygen',
+    keyId,
+    epoch,
+  });
   const of = roundTexts.length + 1;
   const share = await runSession(device, {
     ...session,
     machine,
-    onPending: (pending) => holdPending(device, { session: id, kind: 'keygen' }, pending),
+    onPending: (pending) => openPending(device, entryOf(pending), pending),
     act: ({ group }) => ({ kind: 'keygen', keyId: group.keyId, epoch: group.epoch }),
     onRound: (round) =>
       device.onProgress?.({ step: round, of, text: roundTexts[round - 1] ?? `Round ${round}` }),
   });
   device.onProgress?.({ step: of, of, text: 'Keeping the share' });
-  await keepShare(device, id, share);
+  await closePending(device, entryOf(share), 'committed');
   return share.group;
-};
-
-/**
- * Makes a share durable that is not final yet.
- * @throws KeepsetError `store/conflict` while another session may still make a share of the same key and epoch final:
- * there is room for one pending share, and it must be the one that the server commits.
- */
-export const holdPending = async (
-  device: DeviceParty,
-  about: Pick<OpenSession, 'session' | 'kind'>,
-  share: KeyShare,
-): Promise<void> => {
-  const entry: OpenSession = { ...about, keyId: share.group.keyId, epoch: share.group.epoch };
-  // The journal first: a pending share that no journal entry explains would never be settled.
-  await device.journal.add(entry);
-  // Only then the look around: of two sessions at once, in whatever processes, at most one finds itself alone.
-  if ((await device.journal.list()).some((other) => isRival(entry, other))) {
-    await device.journal.remove(entry.session);
-    throw new KeepsetError('store/conflict', `Another ceremony with key ${entry.keyId} is still open here.`, {
-      hint: 'Let it end first. If it was cut off, any command that reaches the server settles it.',
-    });
-  }
-  await device.vault.putPending(share);
-};
-
-/** Whether another session's pending share would lie in the same place. */
-export const isRival = (entry: OpenSession, other: OpenSession): boolean =>
-  other.keyId === entry.keyId && other.epoch === entry.epoch && !bytesEqual(other.session, entry.session);
-
-/** Makes a pending share final, now that the server has committed it, and destroys shares of earlier epochs. */
-export const keepShare = async (device: DeviceParty, session: Uint8Array, share: KeyShare): Promise<void> => {
-  const { keyId, epoch } = share.group;
-  await device.vault.promote(keyId, epoch);
-  await device.vault.retire(keyId, epoch);
-  await device.journal.remove(session);
 };

@@ -12,13 +12,14 @@ import {
   type Rng,
 } from '@keepset/threshold';
 import type { RefreshStart, RepairStart, ReshareStart, SessionStart } from '@keepset/wire';
-import { planKeygen } from '../plan.ts';
+import { asked, helpersAmong, planKeygen, quorumAmong, selfAndServer } from '../plan.ts';
 import { openSessionChannel } from './channel.ts';
 import { confirming } from './confirm.ts';
 import { gatherGroup, type Group } from './group.ts';
-import { holdPending, keepShare, type GroupPrompts } from './keygen.ts';
+import type { GroupPrompts } from './keygen.ts';
+import { closePending, openPending } from './pending.ts';
 import { requireQuorumWithout } from './standing.ts';
-import type { DeviceParty } from './ports.ts';
+import type { DeviceParty, OpenSession } from './ports.ts';
 import { runSession, type SessionPlan } from './session.ts';
 
 /** How a session reaches this device: alone with the server, or together with others. */
@@ -35,6 +36,8 @@ export interface Approved {
    * epoch. Devices deal without it, and the operator approves with `keepset approve KEY --adopt`.
    */
   readonly adopt?: boolean;
+  /** Whether a party may stand several times in a new policy, which gives it weight. */
+  readonly allowRepeats?: boolean;
 }
 
 /**
@@ -68,22 +71,14 @@ export const runReshare = async (
   keyId: string,
   policyText: string,
   prompts?: GroupPrompts,
-  { approval, helpers: coDealers = [], adopt = false }: Approved = {},
+  { approval, helpers: coDealers = [], adopt = false, allowRepeats = false }: Approved = {},
 ): Promise<GroupKey> => {
   const share = await device.vault.open(keyId);
   const { group } = share;
-  const next = planKeygen(policyText, device.serverParty);
-  const present = [device.party, ...(adopt ? [] : [device.serverParty]), ...coDealers];
-  const dealers = group.parties.filter((party) => present.includes(party));
+  const next = planKeygen(policyText, device.serverParty, { allowRepeats });
   if (adopt) requireQuorumWithout(device.serverParty, group);
-  if (dealers.length < group.threshold)
-    throw new KeepsetError(
-      'policy/unsatisfied',
-      `${dealers.join(' and ')} are not enough for ${group.policy}.`,
-      {
-        hint: 'Name other devices that hold a share with --with.',
-      },
-    );
+  const own = adopt ? [device.party] : selfAndServer(device, group);
+  const dealers = quorumAmong(group, [...own, ...coDealers]);
   const start: ReshareStart = {
     kind: 'reshare',
     keyId,
@@ -107,13 +102,7 @@ export const runRepair = async (
 ): Promise<GroupKey> => {
   const share = await device.vault.open(keyId);
   const { group } = share;
-  const present = [device.party, device.serverParty, ...coHelpers];
-  const helpers = group.parties.filter((party) => present.includes(party) && party !== target);
-  if (helpers.length < group.threshold)
-    throw new KeepsetError(
-      'policy/unsatisfied',
-      `${helpers.join(' and ')} are not enough to repair under ${group.policy}.`,
-    );
+  const helpers = helpersAmong(group, [...selfAndServer(device, group), ...coHelpers], target);
   const start: RepairStart = {
     kind: 'repair',
     keyId,
@@ -185,6 +174,13 @@ const runOf = (device: DeviceParty, { channel }: Meeting): { session: Uint8Array
   ...(device.rng === undefined ? {} : { rng: device.rng }),
 });
 
+/** @param group names the epoch that the session leads to. */
+const entryOf = (
+  kind: OpenSession['kind'],
+  { channel }: Meeting,
+  { keyId, epoch }: Pick<GroupKey, 'keyId' | 'epoch'>,
+): OpenSession => ({ session: channel.session, kind, keyId, epoch });
+
 const progressOf =
   (device: DeviceParty, what: string, of: number): ((round: number) => void) =>
   (round) =>
@@ -197,15 +193,16 @@ const refreshWith = async (device: DeviceParty, share: KeyShare, meeting: Meetin
     { session, participants: share.group.parties, groupOf: ({ group }) => group },
     protocolFor(share.group.scheme).startRefresh({ share, ...runOf(device, meeting) }),
   );
+  const entry = entryOf('refresh', meeting, { ...share.group, epoch: share.group.epoch + 1 });
   const fresh = await runSession<KeyShare>(device, {
     ...meeting,
     machine,
-    onPending: (pending) => holdPending(device, { session, kind: 'refresh' }, pending),
+    onPending: (pending) => openPending(device, entry, pending),
     act: ({ group }) => ({ kind: 'refresh', keyId: group.keyId, epoch: group.epoch }),
     onRound: progressOf(device, 'Refreshing', machine.status === 'running' ? machine.rounds : 1),
   });
   share.secret.wipe();
-  await keepShare(device, session, fresh);
+  await closePending(device, entry, 'committed');
   return fresh.group;
 };
 
@@ -222,7 +219,7 @@ const reshareWith = async (
 ): Promise<GroupKey> => {
   const isDealer = dealers.includes(device.party);
   const { session } = meeting.channel;
-  const next = planKeygen(policy, device.serverParty);
+  const next = planKeygen(policy, device.serverParty, asked);
   const machine = confirming<Reshared>(
     device,
     { session, participants: [...dealers, ...next.parties], groupOf: (result) => result.group },
@@ -235,18 +232,19 @@ const reshareWith = async (
       ...runOf(device, meeting),
     }),
   );
+  const entry: OpenSession = {
+    ...entryOf('reshare', meeting, { ...group, epoch: group.epoch + 1 }),
+    ...(next.parties.includes(device.party) ? {} : { leaves: true }),
+  };
   const outcome = await runSession(device, {
     ...meeting,
     machine,
-    onPending: async (pending) => {
-      if (pending.share !== undefined) await holdPending(device, { session, kind: 'reshare' }, pending.share);
-    },
+    onPending: (pending) => openPending(device, entry, pending.share),
     act: (result) => ({ kind: 'reshare', keyId: group.keyId, epoch: result.group.epoch }),
     onRound: progressOf(device, 'Resharing', machine.status === 'running' ? machine.rounds : 1),
   });
   share?.secret.wipe();
-  if (outcome.share === undefined) await device.vault.retire(group.keyId, outcome.group.epoch);
-  else await keepShare(device, session, outcome.share);
+  await closePending(device, entry, 'committed');
   return outcome.group;
 };
 
@@ -270,15 +268,16 @@ const repairWith = async (
       ...runOf(device, meeting),
     }),
   );
-  const repaired = await runSession<KeyShare>(device, {
+  const entry = entryOf('repair', meeting, group);
+  await runSession<KeyShare>(device, {
     ...meeting,
     machine,
     // A helper's scalar stays, but its ECDSA set-up with the target is new and must be kept.
-    onPending: (pending) => holdPending(device, { session, kind: 'repair' }, pending),
+    onPending: (pending) => openPending(device, entry, pending),
     act: () => ({ kind: 'repair', keyId: group.keyId, epoch: group.epoch }),
     onRound: progressOf(device, 'Repairing', machine.status === 'running' ? machine.rounds : 1),
   });
   share?.secret.wipe();
-  await keepShare(device, session, repaired);
+  await closePending(device, entry, 'committed');
   return group;
 };

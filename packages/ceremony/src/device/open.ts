@@ -6,10 +6,10 @@ import { KeepsetError } from '@keepset/bytes';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { protocolFor, systemRng, type KeyShare, type OpenedPoint } from '@keepset/threshold';
 import type { OpenStart } from '@keepset/wire';
+import { quorumAmong, selfAndServer } from '../plan.ts';
 import { openSessionChannel } from './channel.ts';
 import { gatherGroup, type Group } from './group.ts';
 import type { DeviceParty } from './ports.ts';
-import { quorumWith } from './quorum.ts';
 import { runSession, type SessionPlan } from './session.ts';
 import type { CoSigners } from './sign.ts';
 
@@ -28,7 +28,7 @@ export const runOpen = async (
   coOpeners?: CoSigners,
 ): Promise<Uint8Array> => {
   const { group } = share;
-  const quorum = quorumWith(device, group, coOpeners?.parties ?? [], 'open');
+  const quorum = quorumAmong(group, [...selfAndServer(device, group), ...(coOpeners?.parties ?? [])]);
   const session = (device.rng ?? systemRng)(32);
   const { keyId, epoch } = group;
   const start: OpenStart = { kind: 'open', keyId, epoch, quorum, opener: device.party, ephemeral };

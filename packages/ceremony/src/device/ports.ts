@@ -25,7 +25,10 @@ export interface OpenSession {
   readonly session: Uint8Array;
   readonly kind: 'keygen' | 'refresh' | 'reshare' | 'repair';
   readonly keyId: string;
+  /** The epoch it leads to. */
   readonly epoch: number;
+  /** Set where it leaves this device without a share of the key. */
+  readonly leaves?: boolean;
 }
 
 /** What a presignature must fit. */
@@ -102,6 +105,11 @@ export interface DeviceParty {
   readonly presignatures: PresignatureShelf;
   readonly bans: BanList;
   readonly logPin: LogPin;
+  /**
+   * Runs `work` while no other work of this device runs, in whatever process. For short work that waits for nobody, and
+   * not within itself. Whoever dies in it frees it.
+   */
+  readonly exclusively: <T>(work: () => Promise<T>) => Promise<T>;
   readonly rng?: Rng;
   readonly onProgress?: (progress: Progress) => void;
 }

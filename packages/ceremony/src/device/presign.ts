@@ -1,6 +1,8 @@
 /** Presignatures: most of an ECDSA signature's work done ahead, so that signing takes one request and little time. */
+import { isQuorum } from '@keepset/access';
 import { KeepsetError } from '@keepset/bytes';
-import { protocolFor, systemRng, type KeyShare, type Presignature } from '@keepset/threshold';
+import { protocolFor, readSharing, systemRng, type KeyShare, type Presignature } from '@keepset/threshold';
+import { quorumAmong } from '../plan.ts';
 import { openSessionChannel } from './channel.ts';
 import type { DeviceParty } from './ports.ts';
 import { runSession } from './session.ts';
@@ -34,17 +36,18 @@ const presignOnce = async (
 ): Promise<Presignature> => {
   const { group } = share;
   const { presigning } = protocolFor(group.scheme);
-  const quorum = group.parties.filter((party) => party === device.party || party === device.serverParty);
   if (presigning === undefined)
     throw new KeepsetError(
       'input/unsupported',
       `Presignatures are for ECDSA keys; this one is ${group.scheme}.`,
     );
-  if (quorum.length !== 2 || group.threshold > 2)
+  const alone = [device.party, device.serverParty];
+  if (!isQuorum(readSharing(group.policy).policy, alone))
     throw new KeepsetError(
       'policy/unsatisfied',
       `Presignatures are made with the server alone, which ${group.policy} does not allow.`,
     );
+  const quorum = quorumAmong(group, alone);
   const channel = await openSessionChannel(device, (device.rng ?? systemRng)(32));
   const { keyId, epoch } = group;
   return runSession(device, {

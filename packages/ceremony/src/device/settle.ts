@@ -1,6 +1,6 @@
 import { toKeepsetError, type KeepsetError } from '@keepset/bytes';
 import { acceptEvidence } from './evidence.ts';
-import { isRival } from './keygen.ts';
+import { closePending } from './pending.ts';
 import type { DeviceParty, OpenSession } from './ports.ts';
 
 /** What became of a ceremony that was cut off. */
@@ -27,16 +27,10 @@ export const settleOpenSessions = async (device: DeviceParty): Promise<readonly 
     try {
       const head = await device.logPin.load();
       const { state, evidence } = await device.transport.resolve(session, head === undefined ? {} : { head });
-      if (state === 'committed') {
-        // The server's word alone does not retire a share: the act must be in its log.
+      // The server's word alone does not retire a share: the act must be in its log.
+      if (state === 'committed')
         await acceptEvidence(device, evidence, { kind, session, keyId, epoch }, head);
-        await device.vault.promote(keyId, epoch);
-        await device.vault.retire(keyId, epoch);
-      } else if (!(await device.journal.list()).some((other) => isRival(entry, other))) {
-        // Where another session is open, the pending share is that one's, or goes with it.
-        await device.vault.discard(keyId, epoch);
-      }
-      await device.journal.remove(session);
+      await closePending(device, entry, state);
       settled.push({ kind, keyId, outcome: state === 'committed' ? 'completed' : 'void' });
     } catch (error) {
       settled.push({ kind, keyId, outcome: 'undecided', error: toKeepsetError(error) });

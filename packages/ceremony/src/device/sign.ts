@@ -16,11 +16,11 @@ import {
   type Step,
 } from '@keepset/threshold';
 import type { SignStart } from '@keepset/wire';
+import { quorumAmong, selfAndServer } from '../plan.ts';
 import { openSessionChannel } from './channel.ts';
 import { gatherGroup, type Group } from './group.ts';
 import type { GroupPrompts } from './keygen.ts';
 import type { DeviceParty } from './ports.ts';
-import { quorumWith } from './quorum.ts';
 import { runSession, type SessionPlan } from './session.ts';
 
 /** What to sign, with which key. */
@@ -64,7 +64,8 @@ export const signWith = async (
   coSigners?: CoSigners,
 ): Promise<SignOutcome> => {
   const { group } = share;
-  const quorum = quorumWith(device, group, coSigners?.parties ?? [], 'sign');
+  const present = [...selfAndServer(device, group), ...(coSigners?.parties ?? [])];
+  const quorum = quorumAmong(group, present);
   const session = (device.rng ?? systemRng)(32);
   const start: SignStart = { kind: 'sign', keyId: group.keyId, epoch: group.epoch, quorum, request };
   if (coSigners === undefined || coSigners.parties.length === 0) {

@@ -2,10 +2,10 @@
  * What can be done with a key when its server is gone, is another one, or was restored from a backup. Nothing here changes
  * a share: `runReshare` with `adopt` does, once it is clear that it can.
  */
-import { isQuorum, parsePolicy } from '@keepset/access';
+import { isQuorum } from '@keepset/access';
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import { openCheckpoint, parseVerifierKey } from '@keepset/log';
-import type { GroupKey } from '@keepset/threshold';
+import { readSharing, type GroupKey } from '@keepset/threshold';
 import type { LogHead } from '@keepset/wire';
 import { printLogHead } from '../head.ts';
 import type { DeviceParty } from './ports.ts';
@@ -124,7 +124,7 @@ const hasQuorumWithout = (
   { policy, parties }: Pick<GroupKey, 'policy' | 'parties'>,
 ): boolean =>
   isQuorum(
-    parsePolicy(policy),
+    readSharing(policy).policy,
     parties.filter((party) => party !== server),
   );
 

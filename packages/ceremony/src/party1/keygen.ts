@@ -1,7 +1,7 @@
 import { KeepsetError } from '@keepset/bytes';
 import { protocolFor, type KeyShare, type Step } from '@keepset/threshold';
 import type { Confirmation, KeygenStart } from '@keepset/wire';
-import { planKeygen } from '../plan.ts';
+import { asked, planKeygen } from '../plan.ts';
 import { commitChange } from './commit.ts';
 import type { StepContext } from './handler.ts';
 import type { Commit, Opened } from './open.ts';
@@ -13,7 +13,7 @@ export const openKeygen = (
   start: KeygenStart,
 ): Opened<KeyShare> | Opened<Confirmation> => {
   const { party1, request } = context;
-  const plan = planKeygen(start.policy, party1.party);
+  const plan = planKeygen(start.policy, party1.party, asked);
   if (plan.policy !== start.policy)
     throw new KeepsetError('policy/unsupported', `Send the policy in canonical form: ${plan.policy}.`);
   if (!party1.schemes.includes(start.scheme))

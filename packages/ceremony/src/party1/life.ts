@@ -1,8 +1,7 @@
 /** Party 1's side of refresh and repair: one key's share is opened, and replaced or left as it is. */
 import { KeepsetError } from '@keepset/bytes';
-import { protocolFor, type KeyShare, type Step } from '@keepset/threshold';
+import { protocolFor, readSharing, type KeyShare, type Step } from '@keepset/threshold';
 import type { Confirmation, RefreshStart, RepairStart } from '@keepset/wire';
-import { planKeygen } from '../plan.ts';
 import { changeKey, devicesOf, openApproved, runOf, witnessChange } from './change.ts';
 import type { StepContext } from './handler.ts';
 import type { Opened } from './open.ts';
@@ -19,7 +18,7 @@ export const openRefresh = async (
   };
   if (row.sealedShare === undefined) {
     await approve();
-    const { parties: devices } = planKeygen(row.group.policy, context.party1.party);
+    const { parties: devices } = readSharing(row.group.policy);
     return witnessChange(context, 'refresh', row, { devices, expected: { epoch: row.group.epoch + 1 } });
   }
   const share = await openApproved(context, row, approve);

@@ -58,8 +58,8 @@ export interface LiveSessions {
   drop(tenant: string, session: Uint8Array): void;
   /** Bytes that wait to be passed on between the tenant's devices. */
   waitingBytes(tenant: string): number;
-  /** Runs `work` while no other work on the same session runs. */
-  exclusively<T>(tenant: string, session: Uint8Array, work: () => Promise<T>): Promise<T>;
+  /** Runs `work` while no other work under the same name runs: a session's, or a key's. */
+  exclusively<T>(tenant: string, name: Uint8Array, work: () => Promise<T>): Promise<T>;
 }
 
 /** @param now milliseconds */
@@ -101,8 +101,8 @@ export const liveSessions = (now: () => number): LiveSessions => {
         for (const member of session.members.values()) sum += relayedBytes(member);
       return sum;
     },
-    exclusively: async (tenant, session, work) => {
-      const name = `${tenant}/${toHex(session)}`;
+    exclusively: async (tenant, of, work) => {
+      const name = `${tenant}/${toHex(of)}`;
       const before = queues.get(name) ?? Promise.resolve();
       const mine = before.then(work, work);
       const settled = mine.then(

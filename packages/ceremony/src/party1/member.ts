@@ -1,9 +1,9 @@
 /** One device's request to a session in progress. */
-import { KeepsetError, bytesEqual } from '@keepset/bytes';
+import { KeepsetError, bytesEqual, utf8ToBytes } from '@keepset/bytes';
 import { encodeStepResponse, type LogEvidence, type RelayedBlob } from '@keepset/wire';
 import { about, type StepContext } from './handler.ts';
 import { relayedBytes, rouse, type LiveMember, type LiveSession, type LiveSessions } from './live.ts';
-import { refuseBanned, refuseStopped } from './rules.ts';
+import { refuseBanned, refuseStopped, type KeyReference } from './rules.ts';
 
 /** Blobs that may wait for one device. */
 const maxRelayed = 128;
@@ -42,15 +42,10 @@ export const takeLiveStep = async (
     member.answer = undefined;
     member.device = caller.device;
     try {
-      // Asked at every step: a ban ends the sessions that were open already, too.
-      if (live.usesSetup && live.about !== undefined)
-        await refuseBanned(context, live.about, [...live.members.keys()]);
-      relayBlobs(context, sessions, live, member);
-      member.answer = await runProtocol(context, live, member);
+      member.answer = await runStep(context, sessions, live, member);
     } catch (error) {
       // Whatever went wrong, this state is spent: a step that fails leaves nothing that could still commit.
       sessions.drop(caller.tenant, request.session);
-      await banCheats(context, live, error);
       // Its name is spent with it, so that a repeated first step does not open it anew.
       await context.party1.store.voidSession(caller.tenant, request.session);
       throw error;
@@ -84,21 +79,54 @@ const endIfStopped = async (
   }
 };
 
+/**
+ * Passes on what the member sends and runs the protocol. Steps that use a key's pairwise set-ups run one at a time, from
+ * the look at the bans to the note of a new one: of many sessions probed at once only the first gets an answer.
+ */
+const runStep = async (
+  context: StepContext,
+  sessions: LiveSessions,
+  live: LiveSession,
+  member: LiveMember,
+): Promise<Uint8Array | undefined> => {
+  const { about: key, usesSetup } = live;
+  const run = (): Promise<Uint8Array | undefined> => {
+    relayBlobs(context, sessions, live, member);
+    return runProtocol(context, live, member);
+  };
+  if (key === undefined || !usesSetup) return run();
+  return sessions.exclusively(context.caller.tenant, utf8ToBytes(key.keyId), async () => {
+    // Asked at every step: a ban ends the sessions that were open already, too.
+    await refuseBanned(context, key, [...live.members.keys()]);
+    try {
+      return await run();
+    } catch (error) {
+      await banCheats(context, key, error);
+      throw error;
+    }
+  });
+};
+
 /** A failed consistency check is terminal for the pair: noted durably before anything is answered. */
 const banCheats = async (
   { party1, caller }: StepContext,
-  live: LiveSession,
+  { keyId, epoch }: KeyReference,
   error: unknown,
 ): Promise<void> => {
-  if (!(error instanceof KeepsetError) || error.code !== 'abort/banned' || live.about === undefined) return;
-  const { keyId, epoch } = live.about;
+  if (!(error instanceof KeepsetError) || error.code !== 'abort/banned') return;
   for (const party of error.culprits) await party1.store.ban(caller.tenant, keyId, epoch, party);
 };
 
-/** The member that the caller is. @throws KeepsetError `abort/unknown-party`, `policy/forbidden` */
-export const memberOf = ({ caller, request }: StepContext, live: LiveSession): LiveMember => {
+/** A device speaks for the party it was enrolled as. @throws KeepsetError `policy/forbidden` */
+export const checkSpeaker = ({ caller, request }: StepContext): void => {
   if (request.party !== undefined && request.party !== caller.party)
     throw new KeepsetError('policy/forbidden', `This device is enrolled as ${caller.party}.`, about(request));
+};
+
+/** The member that the caller is. @throws KeepsetError `abort/unknown-party`, `policy/forbidden` */
+export const memberOf = (context: StepContext, live: LiveSession): LiveMember => {
+  const { caller, request } = context;
+  checkSpeaker(context);
   const member = live.members.get(caller.party);
   if (member === undefined)
     throw new KeepsetError(

@@ -6,7 +6,7 @@ import { keepAnswer, sessionWrite, type ActSubject } from './commit.ts';
 import { answerAgain, type StepContext } from './handler.ts';
 import type { Opening } from './open.ts';
 import { openKey } from './rules.ts';
-import { witnessUse } from './witness.ts';
+import { checkStanding, witnessUse } from './witness.ts';
 
 /**
  * Opens the opening of a sealed file. As with a signature: check everything that can be checked without the share,
@@ -22,6 +22,7 @@ export const openOpening = async (context: StepContext, start: OpenStart): Promi
   const share = await openKey(context, start);
   const abandon = (): void => share.secret.wipe();
   try {
+    checkStanding(context, quorum);
     const opening = openingOf(share.group.scheme);
     const params = {
       share,

@@ -5,7 +5,7 @@
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import { protocolFor, type GroupKey, type Reshared, type Step } from '@keepset/threshold';
 import type { Confirmation, ReshareStart } from '@keepset/wire';
-import { planKeygen } from '../plan.ts';
+import { asked, planKeygen } from '../plan.ts';
 import { groupHashOf } from '../witness.ts';
 import { changeKey, devicesOf, openApproved, runOf, witnessChange } from './change.ts';
 import type { StepContext } from './handler.ts';
@@ -18,7 +18,7 @@ export const openReshare = async (
   start: ReshareStart,
 ): Promise<Opened<Reshared> | Opened<Confirmation>> => {
   const { party1 } = context;
-  const next = planKeygen(start.policy, party1.party);
+  const next = planKeygen(start.policy, party1.party, asked);
   if (next.policy !== start.policy)
     throw new KeepsetError('policy/unsupported', `Send the policy in canonical form: ${next.policy}.`);
   const isDealer = start.dealers.includes(party1.party);

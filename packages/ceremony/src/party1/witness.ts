@@ -1,11 +1,18 @@
 /** Party 1's side of sessions among devices alone: it passes on, waits until all confirm the same, and commits. */
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
-import { keyIdOf, startMachine, type GroupKey, type Scheme, type Step } from '@keepset/threshold';
+import {
+  keyIdOf,
+  readSharing,
+  startMachine,
+  type GroupKey,
+  type Scheme,
+  type Step,
+} from '@keepset/threshold';
 import { confirmationSchema, type Confirmation } from '@keepset/wire';
 import { groupHashOf, witnessContext } from '../witness.ts';
-import { planKeygen } from '../plan.ts';
 import { commitChange, keepAnswer, sessionWrite, type ActSubject } from './commit.ts';
 import { answerAgain, type StepContext } from './handler.ts';
+import { checkSpeaker } from './member.ts';
 import type { Opened, Opening } from './open.ts';
 import type { KeyChange, KeyWrite } from './ports.ts';
 import { admitKey } from './rules.ts';
@@ -94,11 +101,12 @@ export const witnessUse = async (
   const { party1 } = context;
   const row = await admitKey(context, subject);
   checkScheme(row.group.scheme);
-  const { parties } = planKeygen(row.group.policy, party1.party);
+  const { parties } = readSharing(row.group.policy);
   if (row.sealedShare !== undefined || !quorum.every((party) => parties.includes(party)))
     throw new KeepsetError('policy/unsupported', `This quorum does not fit key ${subject.keyId}.`, {
       hint: `Its policy is ${row.group.policy}; ${party1.party} takes part where it stands in it.`,
     });
+  checkStanding(context, quorum);
   const written = await party1.store.consume(sessionWrite(context, subject));
   if (!written.written) return { answer: answerAgain(written.row, context) };
   return {
@@ -107,6 +115,14 @@ export const witnessUse = async (
     abandon: () => undefined,
     conclude: () => keepAnswer(() => undefined),
   };
+};
+
+/** Only who takes part may spend a session. @throws KeepsetError `policy/forbidden`, `abort/unknown-party` */
+export const checkStanding = (context: StepContext, quorum: readonly string[]): void => {
+  checkSpeaker(context);
+  const { party } = context.caller;
+  if (!quorum.includes(party))
+    throw new KeepsetError('abort/unknown-party', `${party} does not stand in this quorum.`);
 };
 
 /** A machine that waits for nothing: devices act by themselves, and Party 1 has no part to give. */

@@ -21,7 +21,9 @@ export const nodeFileSystem: FileSystem = {
       return await readdir(folder);
     } catch (error) {
       if (errnoOf(error) === 'ENOENT')
-        throw new KeepsetError('place/unreachable', 'The folder is gone.', { cause: error });
+        throw new KeepsetError('place/unreachable', 'There is no such folder here, or not any more.', {
+          cause: error,
+        });
       throw placeError(error);
     }
   },

@@ -18,13 +18,22 @@ export interface KitFacts {
   readonly kit: string;
   /** UTC instant; printed as its date. */
   readonly createdAt: string;
+  readonly epoch: number;
   readonly generation: number;
+  /** One sentence: until when the sheet is good. */
+  readonly validity: string;
   /** The key's id: its fingerprint. */
   readonly keyId: string;
   /** One sentence: what the sheet opens. Such as `The copy of share "usb" on the stick in the safe.` */
   readonly opens: string;
   /** One sentence: what it cannot do alone. */
   readonly alone: string;
+}
+
+/** A code sheet's facts. */
+export interface CodeSheet extends KitFacts {
+  /** Name of the share file that the code opens, as it lies on the medium or comes from the share sheets. */
+  readonly fileName: string;
 }
 
 /** A share sheet's facts. */
@@ -45,7 +54,7 @@ const sizes: Readonly<Record<Paper, readonly [number, number]>> = {
  * The code sheet: one page with the identity as text and, twice, as QR code, so that a stain over one leaves the other.
  * @throws KeepsetError `input/malformed` if `identity` is no age X25519 identity.
  */
-export const renderCodeSheet = async (facts: KitFacts, identity: string): Promise<Uint8Array> => {
+export const renderCodeSheet = async (facts: CodeSheet, identity: string): Promise<Uint8Array> => {
   if (checkTypedCode(identity).status !== 'ok')
     throw new KeepsetError('input/malformed', 'Not an age identity.');
   return render(facts, (doc) => {
@@ -61,7 +70,7 @@ export const renderCodeSheet = async (facts: KitFacts, identity: string): Promis
     codeText(doc, identity);
     recipe(doc, [
       'To open the share without Keepset: type or scan the code into a file code.txt, then run',
-      'age -d -i code.txt share_partyN.enc > share.cbor',
+      `age -d -i code.txt ${facts.fileName} > share.cbor`,
       '(age: https://age-encryption.org; spaces and line breaks inside the code do not belong to it)',
     ]);
     drills(doc);
@@ -84,6 +93,7 @@ export const renderShareSheets = async (sheet: ShareSheet): Promise<Uint8Array> 
       paragraph(doc, `Alone: ${sheet.alone} Keep the recovery code elsewhere.`);
       const side = 180;
       const top = doc.y + 4;
+      backToFile(doc, margin + side + 10, top, sizes[sheet.paper][0] - 2 * (margin + side + 10));
       chunks.slice(page * perPage, (page + 1) * perPage).forEach((text, i) => {
         const x = i % 2 === 0 ? margin : sizes[sheet.paper][0] - margin - side;
         const y = top + Math.floor(i / 2) * (side + 16);
@@ -124,7 +134,7 @@ const header = (doc: Doc, facts: KitFacts, title: string, page: number, pages: n
   doc.font('Helvetica').fontSize(9).moveDown(0.3);
   for (const line of [
     `Kit ${facts.kit}   page ${page}/${pages}   format 1   ${facts.createdAt.slice(0, 10)}`,
-    `Generation ${facts.generation}: void if a kit of this key with a higher generation exists.`,
+    `Epoch ${facts.epoch}, generation ${facts.generation}. ${facts.validity}`,
     `Key fingerprint ${facts.keyId}`,
   ])
     doc.text(line);
@@ -157,6 +167,29 @@ const recipe = (doc: Doc, [before, command, after]: readonly [string, string, st
   doc.font('Helvetica').fontSize(9).text(before, margin);
   doc.font('Courier').text(command);
   doc.font('Helvetica').text(after).moveDown(0.8);
+};
+
+/** How the codes become the file again, between the two columns of codes. Each page may be all that is left. */
+const backToFile = (doc: Doc, x: number, y: number, width: number): void => {
+  const say = (text: string): Doc => doc.font('Helvetica').fontSize(8).text(text, { width });
+  // Lines that fit: one broken after a hyphen would be another command.
+  const type = (...lines: readonly string[]): void => {
+    doc.font('Courier').fontSize(7);
+    for (const line of lines) doc.text(line, { width });
+    doc.moveDown(0.4);
+  };
+  doc.y = y;
+  doc.x = x;
+  say('To get the file back, scan all share sheets as PNG pictures, then run').moveDown(0.4);
+  type('keepset kit read *.png \\', '  --code - --out share.age');
+  say('Without Keepset: each code is the text').moveDown(0.4);
+  type('KEEPSET1:kit:i:k:size:', '  check:piece');
+  say('For i from 1 to k, in order, decode the piece:').moveDown(0.4);
+  type('echo PIECE====== |', '  base32 -d >> all');
+  say('then cut what was joined to its size:').moveDown(0.4);
+  type('head -c SIZE all >', '  share.age');
+  say('Codes beyond k mend others that cannot be read; for these it takes Keepset.');
+  doc.x = margin;
 };
 
 const drills = (doc: Doc): void => {

@@ -7,6 +7,7 @@ import { ed25519 } from '@noble/curves/ed25519.js';
 import { p256, p256_hasher } from '@noble/curves/nist.js';
 import { secp256k1, secp256k1_hasher } from '@noble/curves/secp256k1.js';
 import { KeepsetError } from '@keepset/bytes';
+import type { Scheme } from '../key.ts';
 import type { CurvePort, EcdsaCurve, GroupPoint } from './port.ts';
 import { combOf, multiplyComb, multiplyWindowed } from './windows.ts';
 import { completeFormulas, type Arithmetic, type Projective } from './complete.ts';
@@ -222,3 +223,13 @@ export const ed25519Curve: CurvePort = groupOf({
   normalize: (points) => normalizeZ(ed25519.Point, points),
   ladder: edwardsLadder,
 });
+
+/** The group of a scheme's keys. */
+export const curveOf = (scheme: Scheme): CurvePort =>
+  ({
+    ed25519: ed25519Curve,
+    'schnorr-secp256k1': secp256k1Curve,
+    'ecdsa-secp256k1': secp256k1Curve,
+    'ecdsa-p256': p256Curve,
+    'ecdh-p256': p256Curve,
+  })[scheme];

@@ -10,14 +10,13 @@
  */
 import * as v from 'valibot';
 import { KeepsetError, Secret, bytesOfLength, encodeCbor, hashValue, type Schema } from '@keepset/bytes';
-import { checkQuorum, checkSession, systemRng, type Rng } from '../ceremony.ts';
-import { lagrangeAtZero } from '../curve/polynomial.ts';
+import { checkSession, systemRng, type Rng } from '../ceremony.ts';
 import type { GroupPoint } from '../curve/port.ts';
-import { additiveShare } from '../ecdsa/additive.ts';
 import type { GroupKey, KeyShare } from '../key.ts';
 import { frostLife } from '../life/frost.ts';
-import { checkGroup, openChecked, placeOf, pointOf } from '../life/group.ts';
+import { checkGroup, openChecked } from '../life/group.ts';
 import { startMachine, type Inbox, type Participation, type PartyId, type Step } from '../machine.ts';
+import { additiveImageVarTime, additiveShare, checkQuorum } from '../sharing.ts';
 import { proveEquality, verifyEqualityVarTime, type EqualityProof } from './proof.ts';
 import type { EcdhSuite } from './suite.ts';
 
@@ -79,7 +78,7 @@ export const startOpen = (suite: EcdhSuite, params: OpenParams): Step<OpenedPoin
   const { group, party: me } = share;
   const context = openContext(group, params);
   const base = peerOf(suite, params.ephemeral);
-  const secret = additiveShare(curve, group, quorum, me, openChecked(frostLife(suite), share).share);
+  const secret = additiveShare(curve, group, quorum, me, openChecked(frostLife(suite), share).shares);
   const power = curve.multiply(base, secret);
   const who: Participation = {
     context,
@@ -167,20 +166,7 @@ const isProven = (
   partial: ReadPartial | undefined,
 ): boolean => {
   if (partial === undefined) return false;
-  const image = additiveImageVarTime(suite, share.group, quorum, party);
+  const image = additiveImageVarTime(suite.curve, share.group, quorum, party);
   const statement = { context: who.context, party, image, base, power: partial.power };
   return verifyEqualityVarTime(suite.curve, statement, partial.proof);
-};
-
-/** Public image of a party's additive share for one quorum. */
-const additiveImageVarTime = (
-  { curve }: EcdhSuite,
-  { parties, verifyingShares }: GroupKey,
-  quorum: readonly PartyId[],
-  party: PartyId,
-): GroupPoint => {
-  const places = quorum.map((other) => placeOf(parties, other));
-  const place = placeOf(parties, party);
-  const image = pointOf(curve, verifyingShares[place - 1]);
-  return curve.multiplyVarTime(image, lagrangeAtZero(curve, places, place));
 };

@@ -1,4 +1,4 @@
-import { p256, p256_FROST } from '@noble/curves/nist.js';
+import { p256, p256_hasher } from '@noble/curves/nist.js';
 import { p256Curve } from '../curve/noble.ts';
 import type { EcdsaCurve, GroupPoint } from '../curve/port.ts';
 import type { ScalarSuite } from '../frost/suites.ts';
@@ -18,8 +18,7 @@ export interface EcdhSuite extends ScalarSuite {
 export const ecdhP256Suite: EcdhSuite = {
   scheme: 'ecdh-p256',
   curve: p256Curve,
-  keygen: p256_FROST,
-  pointBytes: 33,
+  hashToChallenge: (message) => p256_hasher.hashToScalar(message, { DST: 'FROST-P256-SHA256-v1dkg' }),
   decodePeer: (bytes) => {
     if (bytes.length !== 65 || bytes[0] !== 4) return undefined;
     try {

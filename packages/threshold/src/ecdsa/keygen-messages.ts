@@ -16,7 +16,7 @@ export interface Round1 {
 
 /** What `commitment` commits to. */
 export interface Opening {
-  /** Images of the coefficients of the dealer's polynomial, constant first. */
+  /** Images of the dealer's coefficients, one for each column of the sharing matrix. */
   readonly points: Uint8Array[];
   readonly chainPart: Uint8Array;
   readonly salt: Uint8Array;
@@ -24,7 +24,7 @@ export interface Opening {
 
 /** What `pairCommitment` commits to. */
 export interface PairOpening {
-  /** The dealer's polynomial at the recipient's place. */
+  /** The recipient's sub-shares, one after another. */
   readonly share: Uint8Array;
   /** Half of the seed for shares of zero. */
   readonly zeroPart: Uint8Array;
@@ -80,13 +80,22 @@ export const answerSchema = (pointBytes: number): Schema<SetupAnswer> => {
 /** Message 3 of a pair's setup. */
 export const completionSchema: Schema<SetupCompletion> = v.strictObject(punctureFields);
 
-export const round2Schema = (pointBytes: number, threshold: number, fromEarlier: boolean): Schema<Round2> => {
+/**
+ * @param columns of the sharing matrix
+ * @param rows of the recipient
+ */
+export const round2Schema = (
+  pointBytes: number,
+  columns: number,
+  rows: number,
+  fromEarlier: boolean,
+): Schema<Round2> => {
   const fields = {
-    // Exactly the threshold: a longer polynomial would silently raise it.
-    points: v.pipe(v.array(bytesOfLength(pointBytes)), v.length(threshold)),
+    // Exactly one for each column: more would silently change the policy.
+    points: v.pipe(v.array(bytesOfLength(pointBytes)), v.length(columns)),
     chainPart: bytesOfLength(32),
     salt: bytesOfLength(32),
-    share: bytesOfLength(32),
+    share: bytesOfLength(32 * rows),
     zeroPart: bytesOfLength(32),
     pairSalt: bytesOfLength(32),
   };

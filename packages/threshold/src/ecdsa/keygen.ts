@@ -2,7 +2,8 @@
  * Distributed key generation for ECDSA: a relaxed (proof-free) commit-and-open dealing, and with every peer the
  * setup that signing needs.
  *
- * Round 1: randomness; commitments to the polynomial's images and the chain-code part, and to each sub-share.
+ * Round 1: randomness; commitments to the images of the coefficients and the chain-code part, and to each peer's
+ * sub-shares.
  * Round 2: all of it opened.
  * Round 3: hash of what was seen. Rounds 1 to 3 also carry the three messages of each pair's setup.
  * Round 4: the share is held. Only when everyone holds one is the key accepted.
@@ -21,8 +22,8 @@ import {
   systemRng,
   type KeygenParams,
 } from '../ceremony.ts';
-import { evaluateCommitmentsVarTime, evaluatePolynomial } from '../curve/polynomial.ts';
 import type { GroupPoint } from '../curve/port.ts';
+import { decodeScalars, encodeScalars } from '../curve/scalars.ts';
 import { keyIdOf, type GroupKey, type KeyShare } from '../key.ts';
 import {
   startMachine,
@@ -33,6 +34,7 @@ import {
   type Step,
   type Transition,
 } from '../machine.ts';
+import { allImagesVarTime, dealTo, imagesVarTime, placesOf, sharingOf, type KeySharing } from '../sharing.ts';
 import {
   round1Schema,
   round2Schema,
@@ -54,7 +56,6 @@ import {
   type PairDirections,
   type PairNames,
 } from './pair-setup.ts';
-import { maxParties } from './parameters.ts';
 import { encodeSecret, type PairState } from './secret.ts';
 import type { EcdsaSuite } from './suites.ts';
 
@@ -62,6 +63,7 @@ import type { EcdsaSuite } from './suites.ts';
 interface Run {
   readonly suite: EcdsaSuite;
   readonly params: KeygenParams;
+  readonly sharing: KeySharing;
   readonly who: Participation;
 }
 
@@ -86,22 +88,18 @@ export const startEcdsaKeygen = (suite: EcdsaSuite, params: KeygenParams): Step<
       'input/invalid-argument',
       `This makes ${suite.scheme} keys, not ${params.scheme}.`,
     );
-  if (params.parties.length > maxParties)
-    throw new KeepsetError('input/invalid-argument', `An ECDSA key has 2 to ${maxParties} parties.`);
   const who: Participation = {
     context: keygenContext(params),
     me: params.me,
     peers: params.parties.filter((party) => party !== params.me),
     rounds: 4,
   };
-  const run: Run = { suite, params, who };
+  const run: Run = { suite, params, sharing: sharingOf(suite.curve, params.policy), who };
   return startMachine(who, () => round1(run));
 };
 
 const isEarlier = ({ params }: Run, party: PartyId, other: PartyId): boolean =>
   params.parties.indexOf(party) < params.parties.indexOf(other);
-
-const placeOf = ({ params }: Run, party: PartyId): number => params.parties.indexOf(party) + 1;
 
 const pairOf = (run: Run, peer: PartyId): PairNames =>
   isEarlier(run, run.who.me, peer)
@@ -139,11 +137,11 @@ const blame = (
 ): KeepsetError => new KeepsetError(code, `${culprit} ${what}`, { culprits: [culprit] });
 
 const round1 = (run: Run): Transition<KeyShare> => {
-  const { suite, params, who } = run;
+  const { suite, params, sharing, who } = run;
   const { curve } = suite;
   const rng = params.rng ?? systemRng;
   const random = rng(32);
-  const coefficients = Array.from({ length: params.threshold }, () => curve.randomScalar(rng));
+  const coefficients = Array.from({ length: sharing.columns }, () => curve.randomScalar(rng));
   const opening: Opening = {
     points: curve.encodePoints(coefficients.map((coefficient) => curve.multiplyGenerator(coefficient))),
     chainPart: rng(32),
@@ -155,7 +153,7 @@ const round1 = (run: Run): Transition<KeyShare> => {
   const send = new Map<PartyId, Uint8Array>();
   for (const peer of who.peers) {
     const pairOpening: PairOpening = {
-      share: curve.encodeScalar(evaluatePolynomial(curve, coefficients, placeOf(run, peer))),
+      share: encodeScalars(curve, dealTo(curve, sharing, peer, coefficients)),
       zeroPart: rng(32),
       pairSalt: rng(32),
     };
@@ -214,13 +212,14 @@ interface AfterRound1 {
 }
 
 const round3 = (run: Run, own: Own, before: AfterRound1, inbox: Inbox): Transition<KeyShare> => {
-  const { suite, params, who } = run;
+  const { suite, sharing, who } = run;
   const { curve } = suite;
+  const count = placesOf(sharing, who.me).length;
   const seconds = new Map<PartyId, Round2>();
   for (const peer of who.peers)
     seconds.set(
       peer,
-      inbox.read(peer, round2Schema(curve.pointBytes, params.threshold, isEarlier(run, peer, who.me))),
+      inbox.read(peer, round2Schema(curve.pointBytes, sharing.columns, count, isEarlier(run, peer, who.me))),
     );
   const dealt = openDealings(run, own, before.firsts, seconds);
   const group = groupOf(run, own, seconds, dealt.commitments);
@@ -240,7 +239,7 @@ const round3 = (run: Run, own: Own, before: AfterRound1, inbox: Inbox): Transiti
     completed.set(peer, done.directions);
     send.set(peer, encodeCbor({ transcript, setup: toCbor(done.message) }));
   }
-  const after: AfterRound2 = { ...before, seconds, completed, group, transcript, share: dealt.share };
+  const after: AfterRound2 = { ...before, seconds, completed, group, transcript, shares: dealt.shares };
   return { send, next: (next) => round4(run, own, after, next) };
 };
 
@@ -249,20 +248,20 @@ interface AfterRound2 extends AfterRound1 {
   readonly completed: ReadonlyMap<PartyId, PairDirections>;
   readonly group: GroupKey;
   readonly transcript: Uint8Array;
-  readonly share: bigint;
+  readonly shares: readonly bigint[];
 }
 
-/** Checks all openings and sub-shares. @returns the own share and the images of the joint polynomial. */
+/** Checks all openings and sub-shares. @returns the own sub-shares and the images of the joint coefficients. */
 const openDealings = (
   run: Run,
   own: Own,
   firsts: ReadonlyMap<PartyId, Round1>,
   seconds: ReadonlyMap<PartyId, Round2>,
-): { readonly share: bigint; readonly commitments: readonly GroupPoint[] } => {
-  const { suite, who } = run;
+): { readonly shares: readonly bigint[]; readonly commitments: readonly GroupPoint[] } => {
+  const { suite, sharing, who } = run;
   const { curve } = suite;
-  const place = placeOf(run, who.me);
-  let share = evaluatePolynomial(curve, own.coefficients, place);
+  const places = placesOf(sharing, who.me);
+  let shares = dealTo(curve, sharing, who.me, own.coefficients);
   let commitments = own.coefficients.map((coefficient) => curve.multiplyGenerator(coefficient));
   for (const peer of who.peers) {
     const first = valueOf(firsts, peer);
@@ -277,14 +276,15 @@ const openDealings = (
       if (point === undefined) throw blame('abort/malformed-message', peer, 'dealt a point that is none.');
       return point;
     });
-    const dealt = curve.decodeScalar(second.share);
+    const dealt = decodeScalars(curve, second.share, places.length);
     if (dealt === undefined) throw blame('abort/malformed-message', peer, 'dealt a share that is no scalar.');
-    if (!curve.equals(curve.multiplyGenerator(dealt), evaluateCommitmentsVarTime(curve, images, place)))
+    const expected = imagesVarTime(curve, sharing, places, images);
+    if (!expected.every((image, i) => curve.equals(curve.multiplyGenerator(dealt[i] ?? 0n), image)))
       throw blame('abort/bad-share', peer, 'dealt a share that does not fit its commitment.');
-    share = curve.reduce(share + dealt);
+    shares = shares.map((sum, i) => curve.reduce(sum + (dealt[i] ?? 0n)));
     commitments = commitments.map((sum, i) => curve.add(sum, images[i] ?? curve.identity));
   }
-  return { share, commitments };
+  return { shares, commitments };
 };
 
 const groupOf = (
@@ -295,7 +295,7 @@ const groupOf = (
 ): GroupKey => {
   const { suite, params, who } = run;
   const { curve } = suite;
-  const images = params.parties.map((_, i) => evaluateCommitmentsVarTime(curve, commitments, i + 1));
+  const images = allImagesVarTime(curve, run.sharing, commitments);
   // Everything was committed to before anything was opened, so this happens by chance only: never.
   if ([...commitments, ...images].some((point) => curve.isIdentity(point)))
     throw new KeepsetError('abort/bad-share', 'The dealt shares do not make a key.');
@@ -374,7 +374,7 @@ const round4 = (run: Run, own: Own, before: AfterRound2, inbox: Inbox): Transiti
   const share: KeyShare = {
     group: before.group,
     party: who.me,
-    secret: encodeSecret(suite.curve, { share: before.share, pairs }),
+    secret: encodeSecret(suite.curve, { shares: before.shares, pairs }),
   };
   return {
     send: toAll(who.peers, encodeCbor({ transcript: before.transcript })),

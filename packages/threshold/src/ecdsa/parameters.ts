@@ -26,6 +26,3 @@ export const checkLength = 1;
 
 /** σ: bits of the extension's consistency check, λc because Fiat–Shamir replaces its round (§5.1). */
 export const checkBits = 128;
-
-/** Most parties of an ECDSA key: keeps a share with its pairwise seeds below 150 KB. */
-export const maxParties = 16;

@@ -17,8 +17,9 @@
  * no fragment is released unless all parties saw the same commitments.
  */
 import { KeepsetError, bytesEqual, encodeCbor, hashValue } from '@keepset/bytes';
-import { sessionIdOf, type Rng } from '../ceremony.ts';
+import { sessionIdOf, systemRng, type Rng } from '../ceremony.ts';
 import type { GroupPoint } from '../curve/port.ts';
+import { hedgedRng } from '../hedge.ts';
 import type { Inbox, Participation, PartyId, Transition } from '../machine.ts';
 import { wordsOf } from './bits.ts';
 import { extendAsReceiver, extendAsSender } from './ot-extension.ts';
@@ -115,11 +116,21 @@ const extensionNonce = (
 const batchOf = (session: Uint8Array, alice: PartyId, bob: PartyId): Uint8Array =>
   hashValue('keepset/ecdsa/sign/batch/v1', { session, alice, bob });
 
+/** The run with its randomness mixed with the share. A generator given for vectors is left as it is. */
+const hedged = (run: SigningRun): SigningRun => {
+  if (run.rng !== systemRng) return run;
+  const secret = run.suite.curve.encodeScalar(run.additiveShare);
+  const rng = hedgedRng(systemRng, secret, run.who.context);
+  secret.fill(0);
+  return { ...run, rng };
+};
+
 /** Round 1. @param finish what to do with the outcome, when round 2 is complete. */
 export const prepareNonce = <R>(
-  run: SigningRun,
+  given: SigningRun,
   finish: (prepared: Prepared) => Transition<R>,
 ): Transition<R> => {
+  const run = hedged(given);
   const { suite, who, rng } = run;
   const { curve } = suite;
   const random = rng(32);

@@ -13,6 +13,7 @@
  * @spec eprint 2023/765 §3.3, §3.5; eprint 2021/1330 for what presigning costs in security
  */
 import * as v from 'valibot';
+import { policyLimits } from '@keepset/access';
 import {
   KeepsetError,
   Secret,
@@ -24,9 +25,9 @@ import {
   type Schema,
 } from '@keepset/bytes';
 import { checkSignParams, type Rng, type SignRequest } from '../ceremony.ts';
+import { decodeScalars, encodeScalars } from '../curve/scalars.ts';
 import type { KeyShare } from '../key.ts';
 import { startMachine, type Participation, type PartyId, type Step } from '../machine.ts';
-import { maxParties } from './parameters.ts';
 import { prepareNonce } from './prepare.ts';
 import { exchangeFragments, signingRun } from './sign.ts';
 import { checkDigest } from './signature.ts';
@@ -37,7 +38,7 @@ export interface PresignParams {
   readonly share: KeyShare;
   /** 32 random bytes from the initiator. */
   readonly session: Uint8Array;
-  /** Signing parties in policy order, at least `threshold`. */
+  /** Signing parties in policy order: a quorum in which each is needed for its part of the policy. */
   readonly quorum: readonly PartyId[];
   /** Non-hardened BIP 32 indices of the child key. */
   readonly path?: readonly number[];
@@ -104,20 +105,11 @@ export const startEcdsaPresign = (suite: EcdsaSuite, params: PresignParams): Ste
           path: [...path],
           publicKey: curve.encodePoint(run.publicKey),
           nonce,
-          secret: secretOf(suite, [prepared.mask, prepared.nonceShare, prepared.keyShare]),
+          secret: new Secret(encodeScalars(curve, [prepared.mask, prepared.nonceShare, prepared.keyShare])),
         },
       };
     }),
   );
-};
-
-const secretOf = ({ curve }: EcdsaSuite, scalars: readonly bigint[]): Secret => {
-  const bytes = new Uint8Array(32 * scalars.length);
-  const view = new DataView(bytes.buffer);
-  scalars.forEach((scalar, i) => {
-    curve.writeInteger(view, 32 * i, scalar);
-  });
-  return new Secret(bytes);
 };
 
 /** What a presigned signature is about. */
@@ -187,17 +179,10 @@ const takeScalars = (
   { curve }: EcdsaSuite,
   presignature: Presignature,
 ): readonly [bigint, bigint, bigint] => {
-  const bytes = presignature.secret.reveal();
-  const scalarAt = (i: number): bigint => {
-    const scalar = curve.decodeScalar(bytes.subarray(32 * i, 32 * (i + 1)));
-    if (scalar === undefined) throw damaged();
-    return scalar;
-  };
-  try {
-    return [scalarAt(0), scalarAt(1), scalarAt(2)];
-  } finally {
-    presignature.secret.wipe();
-  }
+  const [mask, nonceShare, keyShare] = decodeScalars(curve, presignature.secret.reveal(), 3) ?? [];
+  presignature.secret.wipe();
+  if (mask === undefined || nonceShare === undefined || keyShare === undefined) throw damaged();
+  return [mask, nonceShare, keyShare];
 };
 
 interface Encoded {
@@ -221,7 +206,7 @@ const schema: Schema<Encoded> = v.strictObject({
   keyId: v.string(),
   epoch: integerBetween(0, Number.MAX_SAFE_INTEGER),
   party: v.string(),
-  quorum: v.pipe(v.array(v.string()), v.minLength(2), v.maxLength(maxParties)),
+  quorum: v.pipe(v.array(v.string()), v.minLength(2), v.maxLength(policyLimits.parties)),
   path: v.pipe(v.array(integerBetween(0, 0x7fffffff)), v.maxLength(255)),
   publicKey: bytesOfLength(33),
   nonce: bytesOfLength(33),

@@ -1,11 +1,22 @@
 /** What a party keeps of an ECDSA key: its share, and with each other party the state that signing needs. */
 import * as v from 'valibot';
-import { KeepsetError, Secret, bytesOfLength, decodeAs, encodeCbor, type Schema } from '@keepset/bytes';
+import { policyLimits } from '@keepset/access';
+import {
+  KeepsetError,
+  Secret,
+  bytesBetween,
+  bytesOfLength,
+  decodeAs,
+  encodeCbor,
+  type Schema,
+} from '@keepset/bytes';
 import type { CurvePort } from '../curve/port.ts';
+import { decodeScalars, encodeScalars } from '../curve/scalars.ts';
 import type { KeyShare } from '../key.ts';
 import type { PartyId } from '../machine.ts';
+import { maxRows, sharesOf } from '../sharing.ts';
 import type { ExtensionReceiver, ExtensionSender } from './ot-extension.ts';
-import { leavesPerTree, maxParties, securityBits, seedBytes, treeCount } from './parameters.ts';
+import { leavesPerTree, securityBits, seedBytes, treeCount } from './parameters.ts';
 
 /** State shared with one other party. Made by a setup, replaced by the next; no signature changes it. */
 export interface PairState {
@@ -19,8 +30,8 @@ export interface PairState {
 
 /** The secret of an ECDSA share. */
 export interface EcdsaSecret {
-  /** Value of the sharing polynomial at this party's place. */
-  readonly share: bigint;
+  /** The party's sub-shares, one for each of its leaves in the policy. */
+  readonly shares: readonly bigint[];
   /** In policy order: every other party, or after a repair those that helped in it. */
   readonly pairs: ReadonlyMap<PartyId, PairState>;
 }
@@ -39,7 +50,7 @@ interface Encoded {
 
 const schema: Schema<Encoded> = v.strictObject({
   version: v.literal(1),
-  share: bytesOfLength(32),
+  share: bytesBetween(32, 32 * maxRows),
   pairs: v.pipe(
     v.array(
       v.strictObject({
@@ -50,7 +61,7 @@ const schema: Schema<Encoded> = v.strictObject({
         receiverLeaves: bytesOfLength(treeCount * leavesPerTree * seedBytes),
       }),
     ),
-    v.maxLength(maxParties - 1),
+    v.maxLength(policyLimits.parties - 1),
   ),
 });
 
@@ -59,7 +70,7 @@ export const encodeSecret = (curve: CurvePort, secret: EcdsaSecret): Secret =>
   new Secret(
     encodeCbor({
       version: 1,
-      share: curve.encodeScalar(secret.share),
+      share: encodeScalars(curve, secret.shares),
       pairs: [...secret.pairs].map(([peer, pair]) => ({
         peer,
         zeroSeed: pair.zeroSeed,
@@ -81,12 +92,12 @@ export const decodeSecret = (curve: CurvePort, { group, party, secret }: KeyShar
     if (cause instanceof KeepsetError && cause.code === 'abort/state-consumed') throw cause;
     throw damaged(cause);
   }
-  const share = curve.decodeScalar(encoded.share);
+  const shares = decodeScalars(curve, encoded.share, sharesOf(curve, group, party));
   const peers = group.parties.filter((other) => other !== party);
   const places = encoded.pairs.map((pair) => peers.indexOf(pair.peer));
-  if (share === undefined || places.some((place, i) => place <= (places[i - 1] ?? -1))) throw damaged();
+  if (shares === undefined || places.some((place, i) => place <= (places[i - 1] ?? -1))) throw damaged();
   return {
-    share,
+    shares,
     pairs: new Map(
       encoded.pairs.map((pair) => [
         pair.peer,

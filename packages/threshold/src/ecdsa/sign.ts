@@ -24,8 +24,7 @@ import {
   type Step,
   type Transition,
 } from '../machine.ts';
-import { additiveShare } from './additive.ts';
-import { maxParties } from './parameters.ts';
+import { additiveShare } from '../sharing.ts';
 import { prepareNonce, type Prepared, type SigningRun } from './prepare.ts';
 import { round3Schema } from './sign-messages.ts';
 import { assembleSignature, checkDigest, messageScalar, nonceFacts, type Fragment } from './signature.ts';
@@ -66,8 +65,6 @@ export const signingRun = (
   const { group, party } = share;
   if (group.scheme !== suite.scheme)
     throw new KeepsetError('input/invalid-argument', `This is a ${group.scheme} key.`);
-  if (quorum.length > maxParties)
-    throw new KeepsetError('input/invalid-argument', `At most ${maxParties} parties sign ECDSA.`);
   // With a share that is not its own a party fails the peer's checks, and in a quorum of two each would ban the other.
   const secret = openChecked(ecdsaLife(suite), share);
   const stranger = quorum.find((other) => other !== party && !secret.pairs.has(other));
@@ -78,7 +75,7 @@ export const signingRun = (
   const child = deriveChild(curve, group, path);
   const publicKey = curve.decodePoint(child.publicKey);
   if (publicKey === undefined) throw new KeepsetError('place/damaged', 'The public key is damaged.');
-  const own = additiveShare(curve, group, quorum, party, secret.share);
+  const own = additiveShare(curve, group, quorum, party, secret.shares);
   return {
     suite,
     who,

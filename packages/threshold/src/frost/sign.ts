@@ -1,8 +1,8 @@
 /**
  * FROST signing in two rounds, in which every party may aggregate.
  *
- * Round 1: fresh nonce commitments. Round 2: hash of all that round 1 brought, and the signature share. A party that answers a single peer sends both in one
- * message, which makes a 2-of-2 signature one request and one response.
+ * Round 1: fresh nonce commitments. Round 2: hash of all that round 1 brought, and the signature share. A party that
+ * answers a single peer sends both in one message, which makes a 2-of-2 signature one request and one response.
  *
  * @spec RFC 9591 §5
  */
@@ -10,7 +10,7 @@ import * as v from 'valibot';
 import type { FrostPublic, FrostSecret, NonceCommitments, Nonces } from '@noble/curves/abstract/frost.js';
 import { KeepsetError, bytesEqual, bytesOfLength, encodeCbor, hashValue, type Schema } from '@keepset/bytes';
 import { checkSignParams, sessionIdOf, signContext, systemRng, type SignParams } from '../ceremony.ts';
-import type { GroupKey } from '../key.ts';
+import type { GroupKey, KeyShare } from '../key.ts';
 import {
   startMachine,
   toAll,
@@ -22,6 +22,7 @@ import {
 } from '../machine.ts';
 import { deriveShareOf } from '../life/derive.ts';
 import { frostLife } from '../life/frost.ts';
+import { additiveImageVarTime, additiveShare } from '../sharing.ts';
 import { groupPoint, type FrostSuite } from './suites.ts';
 
 interface Round1 {
@@ -55,7 +56,7 @@ export const startFrostSign = (suite: FrostSuite, params: SignParams): Step<Uint
   const { group, party } = params.share;
   if (group.scheme !== suite.scheme)
     throw new KeepsetError('input/invalid-argument', `This is a ${group.scheme} key.`);
-  if (!isScalar(suite, params.share.secret.reveal()))
+  if (frostLife(suite).openSecret(params.share).shares.includes(0n))
     throw new KeepsetError('place/damaged', `The secret of ${party}'s share is damaged.`);
   const who: Participation = {
     context: signContext(group, params),
@@ -66,29 +67,57 @@ export const startFrostSign = (suite: FrostSuite, params: SignParams): Step<Uint
   return startMachine(who, () => round1(suite, params, who));
 };
 
-const isScalar = (suite: FrostSuite, bytes: Uint8Array): boolean => {
-  const { Fn } = suite.signing.utils;
-  try {
-    return !Fn.is0(Fn.fromBytes(bytes));
-  } catch {
-    return false;
-  }
-};
-
 const identifierOf = (suite: FrostSuite, group: GroupKey, party: PartyId): string =>
   suite.signing.Identifier.fromNumber(group.parties.indexOf(party) + 1);
 
-/** The group's public data in the form of the FROST library. */
-export const toFrostPublic = (suite: FrostSuite, group: GroupKey): FrostPublic => ({
-  signers: { min: group.threshold, max: group.parties.length },
-  commitments: group.commitments.map((commitment) => Uint8Array.from(commitment)),
-  verifyingShares: Object.fromEntries(
-    group.verifyingShares.map((image, i) => [
-      suite.signing.Identifier.fromNumber(i + 1),
-      Uint8Array.from(image),
-    ]),
-  ),
-});
+/**
+ * A quorum's additive shares in the form of the FROST library, which knows no sharing but Shamir's: divided by the
+ * Lagrange coefficient that it will multiply them with. For a key of one threshold they are the shares themselves.
+ */
+const scaleFor = (suite: FrostSuite, group: GroupKey, quorum: readonly PartyId[], party: PartyId): bigint => {
+  const { curve } = suite;
+  const place = (name: PartyId): bigint => BigInt(group.parties.indexOf(name) + 1);
+  let [above, below] = [1n, 1n];
+  for (const other of quorum) {
+    if (other === party) continue;
+    above = curve.reduce(above * (place(other) - place(party)));
+    below = curve.reduce(below * place(other));
+  }
+  return curve.reduce(above * curve.invert(below));
+};
+
+/** The public data of a quorum in the form of the FROST library. */
+export const toFrostPublic = (
+  suite: FrostSuite,
+  group: GroupKey,
+  quorum: readonly PartyId[],
+): FrostPublic => {
+  const { curve } = suite;
+  const images = quorum.map((party) =>
+    additiveImageVarTime(curve, group, quorum, party, scaleFor(suite, group, quorum, party)),
+  );
+  if (images.some((image) => curve.isIdentity(image)))
+    throw new KeepsetError('place/damaged', 'The verifying shares of this key are damaged.');
+  const encoded = curve.encodePoints(images);
+  return {
+    signers: { min: group.threshold, max: group.parties.length },
+    commitments: group.commitments.map((commitment) => Uint8Array.from(commitment)),
+    verifyingShares: Object.fromEntries(
+      quorum.map((party, i) => [identifierOf(suite, group, party), Uint8Array.from(encoded[i] ?? [])]),
+    ),
+  };
+};
+
+/** This party's part of {@link toFrostPublic}. Holds a secret: wipe it. */
+const toFrostSecret = (suite: FrostSuite, share: KeyShare, quorum: readonly PartyId[]): FrostSecret => {
+  const { curve } = suite;
+  const { group, party } = share;
+  const additive = additiveShare(curve, group, quorum, party, frostLife(suite).openSecret(share).shares);
+  const scaled = curve.reduce(additive * scaleFor(suite, group, quorum, party));
+  const signingShare = new Uint8Array(32);
+  curve.writeInteger(new DataView(signingShare.buffer), 0, scaled);
+  return { identifier: identifierOf(suite, group, party), signingShare };
+};
 
 interface Own {
   readonly pub: FrostPublic;
@@ -101,17 +130,16 @@ const round1 = (suite: FrostSuite, params: SignParams, who: Participation): Tran
   const rng = params.rng ?? systemRng;
   const path = params.request.path ?? [];
   // First the child of the path, then its Taproot output key.
-  const { group, secret } =
-    path.length === 0 ? params.share : deriveShareOf(frostLife(suite), params.share, path);
+  const share = path.length === 0 ? params.share : deriveShareOf(frostLife(suite), params.share, path);
   const random = rng(32);
-  const untweaked = Uint8Array.from(secret.reveal());
-  if (path.length > 0) secret.wipe();
+  const untweaked = toFrostSecret(suite, share, params.quorum);
+  if (path.length > 0) share.secret.wipe();
   const { pub, secret: signer } = suite.tweak(
-    toFrostPublic(suite, group),
-    { identifier: identifierOf(suite, group, who.me), signingShare: untweaked },
+    toFrostPublic(suite, share.group, params.quorum),
+    untweaked,
     params.request.taproot,
   );
-  if (signer.signingShare !== untweaked) untweaked.fill(0);
+  if (signer !== untweaked) untweaked.signingShare.fill(0);
   const { nonces, commitments } = suite.signing.commit(signer, (n = 32) => Uint8Array.from(rng(n)));
   const message: Round1 = { random, hiding: commitments.hiding, binding: commitments.binding };
   const own: Own = { pub, secret: signer, nonces, message };

@@ -1,9 +1,10 @@
 /** What refresh, repair and reshare are about: their parameters, the checks at their door, their context hashes. */
 import { KeepsetError, bytesEqual, encodeCbor, hashValue } from '@keepset/bytes';
-import { checkQuorum, checkSession, checkSharing, type Rng } from '../ceremony.ts';
+import { checkSession, type Rng } from '../ceremony.ts';
 import { groupFields } from '../codec.ts';
 import type { GroupKey, KeyShare } from '../key.ts';
 import type { PartyId } from '../machine.ts';
+import { checkHelpers, checkQuorum, checkedSharing } from '../sharing.ts';
 import { checkGroup } from './group.ts';
 import type { LifeSuite } from './suite.ts';
 
@@ -22,7 +23,7 @@ export interface RepairParams {
   readonly session: Uint8Array;
   /** The key's public data. The target got them from someone it trusts: they decide what it accepts as its share. */
   readonly group: GroupKey;
-  /** Parties that help, in policy order: a quorum without the target. */
+  /** Parties that help, in policy order: a quorum without the target that determines the target's sub-shares. */
   readonly helpers: readonly PartyId[];
   /** Who lost its share. */
   readonly target: PartyId;
@@ -41,7 +42,7 @@ export interface ReshareParams {
   readonly session: Uint8Array;
   /** The key's public data. A new party got them from someone it trusts: they say which key it gets a share of. */
   readonly group: GroupKey;
-  /** Old parties that deal, in the old policy's order: a quorum. */
+  /** Old parties that deal, in the old policy's order: a quorum in which each is needed for its part of the policy. */
   readonly dealers: readonly PartyId[];
   readonly next: Sharing;
   readonly me: PartyId;
@@ -71,10 +72,7 @@ export const checkRepairParams = <S>(suite: LifeSuite<S>, params: RepairParams):
   const { session, group, helpers, target, me, share } = params;
   checkSession(session);
   checkGroup(suite, group);
-  checkQuorum(group, helpers);
-  if (!group.parties.includes(target))
-    throw new KeepsetError('abort/unknown-party', `${target} is no party of this key.`);
-  if (helpers.includes(target)) throw invalid('The party to repair cannot be one of its helpers.');
+  checkHelpers(group, helpers, target);
   if (me === target) {
     if (share !== undefined) throw invalid('The party to repair brings no share.');
     return;
@@ -90,7 +88,7 @@ export const checkReshareParams = <S>(suite: LifeSuite<S>, params: ReshareParams
   checkSession(session);
   checkGroup(suite, group);
   checkQuorum(group, dealers);
-  checkSharing(next, suite.maxParties);
+  checkedSharing(suite.curve, next);
   if (dealers.includes(me)) checkOwnShare(group, me, share);
   else if (share !== undefined) throw invalid('Only a dealer brings its share.');
   else if (!next.parties.includes(me))

@@ -1,11 +1,11 @@
 /**
  * Child keys as keys of their own: public data and shares of the key at a BIP 32 path below a group key. The tweak of
- * a path is public to everyone who knows the chain code; adding it to every share adds it to the shared polynomial's
- * constant, because the interpolation coefficients of any quorum sum up to 1.
+ * a path is public to everyone who knows the chain code; adding it to every sub-share adds it to the key, because every
+ * row of the sharing matrix has a 1 for the secret, so that the coefficients of any quorum sum up to 1.
  * @spec BIP 32 CKDpub; SLIP-0010 for P-256
  */
 import { KeepsetError } from '@keepset/bytes';
-import { p256Curve, secp256k1Curve } from '../curve/noble.ts';
+import { curveOf } from '../curve/noble.ts';
 import type { CurvePort, GroupPoint } from '../curve/port.ts';
 import { deriveChild } from '../derive.ts';
 import { keyIdOf, type GroupKey, type KeyShare, type Scheme } from '../key.ts';
@@ -24,7 +24,7 @@ export const curveForDerivation = (scheme: Scheme): CurvePort => {
     throw new KeepsetError('input/unsupported', 'A key that opens files has no derived children.', {
       hint: 'A file names its recipient by a tag, not by a path. Make another key.',
     });
-  return scheme === 'ecdsa-p256' ? p256Curve : secp256k1Curve;
+  return curveOf(scheme);
 };
 
 /**
@@ -41,8 +41,8 @@ export const deriveGroup = (group: GroupKey, path: readonly number[]): GroupKey 
 export const deriveShareOf = <S>(suite: LifeSuite<S>, share: KeyShare, path: readonly number[]): KeyShare => {
   const { group, tweak } = derive(share.group, path);
   const secret = suite.openSecret(share);
-  const sum = suite.curve.reduce(secret.share + tweak);
-  return { group, party: share.party, secret: suite.sealSecret({ ...secret, share: sum }) };
+  const shares = secret.shares.map((scalar) => suite.curve.reduce(scalar + tweak));
+  return { group, party: share.party, secret: suite.sealSecret({ ...secret, shares }) };
 };
 
 const derive = (

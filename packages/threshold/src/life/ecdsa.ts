@@ -29,7 +29,7 @@ import {
   type SetupAnswer,
   type SetupCompletion,
 } from '../ecdsa/pair-setup.ts';
-import { maxParties, securityBits } from '../ecdsa/parameters.ts';
+import { securityBits } from '../ecdsa/parameters.ts';
 import { decodeSecret, encodeSecret, type PairState } from '../ecdsa/secret.ts';
 import type { EcdsaSuite } from '../ecdsa/suites.ts';
 import type { PartyId } from '../machine.ts';
@@ -39,7 +39,6 @@ import type { LifeSuite, Pair, PairSetup, PairStep } from './suite.ts';
 export const ecdsaLife = (suite: EcdsaSuite): LifeSuite<PairState> => ({
   scheme: suite.scheme,
   curve: suite.curve,
-  maxParties,
   openSecret: (share) => decodeSecret(suite.curve, share),
   sealSecret: (secret) => encodeSecret(suite.curve, secret),
   startPair: (pair, rng) => startPairSetup(suite, pair, rng),

@@ -10,6 +10,7 @@ import {
 } from '@keepset/bytes';
 import { checkTranscripts, type Rng } from '../ceremony.ts';
 import type { CurvePort, GroupPoint } from '../curve/port.ts';
+import { decodeScalars } from '../curve/scalars.ts';
 import { toAll, type Inbox, type Participation, type PartyId, type Transition } from '../machine.ts';
 import type { LifeSuite, PairStep } from './suite.ts';
 
@@ -59,11 +60,16 @@ export const readPoint = (curve: CurvePort, from: PartyId, bytes: Uint8Array): G
   return point;
 };
 
-/** Decodes a scalar from a peer. @throws KeepsetError `abort/malformed-message` naming the peer */
-export const readScalar = (curve: CurvePort, from: PartyId, bytes: Uint8Array): bigint => {
-  const scalar = curve.decodeScalar(bytes);
-  if (scalar === undefined) throw blame('abort/malformed-message', from, 'sent a scalar out of range.');
-  return scalar;
+/** Decodes scalars from a peer. @throws KeepsetError `abort/malformed-message` naming the peer */
+export const readScalars = (
+  curve: CurvePort,
+  from: PartyId,
+  bytes: Uint8Array,
+  count: number,
+): readonly bigint[] => {
+  const scalars = decodeScalars(curve, bytes, count);
+  if (scalars === undefined) throw blame('abort/malformed-message', from, 'sent a scalar out of range.');
+  return scalars;
 };
 
 /** Steps of the pairwise setups of one party, by peer; empty for schemes without. */

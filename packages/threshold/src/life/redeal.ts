@@ -1,23 +1,23 @@
 /**
- * The one protocol behind refresh and reshare: dealers deal polynomials whose constants everyone can compute the
- * images of, and the holders add up what they are dealt.
+ * The one protocol behind refresh and reshare: dealers deal sharings of values that everyone can compute the images
+ * of, and the holders add up what they are dealt.
  *
- * Round 1: randomness; a dealer's commitment to the images of its polynomial.
- * Round 2: the images opened, without the constant's; the recipient's sub-share.
+ * Round 1: randomness; a dealer's commitment to the images of its coefficients.
+ * Round 2: the images opened, without that of the dealt value; the recipient's sub-shares.
  * Round 3: hash of the whole transcript. Only when all are equal is anything accepted.
  *
  * Rounds 1 to 3 also carry the fresh setups between holders of a scheme that needs them; a fourth round then says
  * that they came to an end.
  *
- * Commit-then-open keeps a dealer from choosing its polynomial after it has seen the others': the new sharing is
+ * Commit-then-open keeps a dealer from choosing its coefficients after it has seen the others': the new sharing is
  * uniform as soon as one dealer is honest.
  */
 import * as v from 'valibot';
 import { KeepsetError, bytesEqual, bytesOfLength, encodeCbor, hashValue, type Schema } from '@keepset/bytes';
 import { sessionIdOf, type Rng } from '../ceremony.ts';
 import { groupFields } from '../codec.ts';
-import { evaluateCommitmentsVarTime, evaluatePolynomial } from '../curve/polynomial.ts';
 import type { GroupPoint } from '../curve/port.ts';
+import { encodeScalars } from '../curve/scalars.ts';
 import type { GroupKey } from '../key.ts';
 import {
   startMachine,
@@ -27,8 +27,17 @@ import {
   type Step,
   type Transition,
 } from '../machine.ts';
+import {
+  allImagesVarTime,
+  dealTo,
+  imagesVarTime,
+  placesOf,
+  sharesOf,
+  sharingOf,
+  type KeySharing,
+} from '../sharing.ts';
 import type { Reshared, Sharing } from './ceremony.ts';
-import { placeOf, pointOf } from './group.ts';
+import { pointOf } from './group.ts';
 import {
   advancePairs,
   blame,
@@ -36,7 +45,7 @@ import {
   endRun,
   pairPart,
   readPoint,
-  readScalar,
+  readScalars,
   roundsFor,
   startPairs,
   valueOf,
@@ -56,13 +65,13 @@ export interface Redealing<S, R> {
   readonly group: GroupKey;
   /** The key as it shall be shared; its parties are the holders. */
   readonly next: Sharing;
-  /** Image of the constant of a dealer's polynomial. */
+  /** Image of what a dealer deals. */
   readonly constantOf: (dealer: PartyId) => GroupPoint;
-  /** The own constant; undefined for a party that does not deal. */
+  /** What this party deals; undefined if it does not. */
   readonly constant: bigint | undefined;
-  /** The own old share, where the dealt is added to it. */
-  readonly base: bigint;
-  /** Images of the coefficients that the dealt ones are added to, without the constant's; empty where there are none. */
+  /** The own old sub-shares, where the dealt are added to them; else empty. */
+  readonly base: readonly bigint[];
+  /** Images of the coefficients that the dealt ones are added to, without the key's; empty where there are none. */
   readonly baseImages: readonly Uint8Array[];
   readonly finish: (outcome: Reshared) => R;
   readonly rng: Rng;
@@ -70,6 +79,7 @@ export interface Redealing<S, R> {
 
 interface Run<S, R> extends Redealing<S, R> {
   readonly who: Participation;
+  readonly sharing: KeySharing;
   /** Everyone, in the order in which transcripts name them: the dealers, then the other holders. */
   readonly participants: readonly PartyId[];
   readonly pairs: PairSteps<PairStep<PairStep<S>>>;
@@ -82,7 +92,7 @@ interface Round1 {
   readonly pair?: Uint8Array;
 }
 interface Opening {
-  /** Images of the coefficients but the constant's, lowest degree first. */
+  /** Images of the coefficients but that of column 0. */
   readonly points: readonly Uint8Array[];
   readonly salt: Uint8Array;
 }
@@ -100,14 +110,18 @@ const round1Schema = (fromDealer: boolean, hasPair: boolean): Schema<Round1> =>
   });
 
 const round2Schema = <S, R>(run: Run<S, R>, from: PartyId): Schema<Round2> => {
-  const { suite, next, dealers, who, pairs } = run;
+  const { suite, next, sharing, dealers, who, pairs } = run;
+  const { curve } = suite;
   const isDealer = dealers.includes(from);
-  // Exactly one less than the threshold: a longer polynomial would silently raise it.
-  const points = v.pipe(v.array(bytesOfLength(suite.curve.pointBytes)), v.length(next.threshold - 1));
+  // Exactly one for each column but the first: more would silently change the policy.
+  const points = v.pipe(v.array(bytesOfLength(curve.pointBytes)), v.length(sharing.columns - 1));
   return bodySchema<Round2>({
     points: isDealer ? points : undefined,
     salt: isDealer ? bytesOfLength(32) : undefined,
-    share: isDealer && next.parties.includes(who.me) ? bytesOfLength(32) : undefined,
+    share:
+      isDealer && next.parties.includes(who.me)
+        ? bytesOfLength(32 * sharesOf(curve, next, who.me))
+        : undefined,
     pair: pairs.has(from) ? pairPart : undefined,
   });
 };
@@ -125,7 +139,7 @@ export const startRedealing = <S, R>(redealing: Redealing<S, R>): Step<R> => {
   return startMachine(who, () => {
     const partners = next.parties.includes(me) ? next.parties.filter((party) => party !== me) : [];
     const pairs = startPairs(suite, who, next.parties, partners, redealing.rng);
-    return round1({ ...redealing, who, participants, pairs });
+    return round1({ ...redealing, who, sharing: sharingOf(suite.curve, next.policy), participants, pairs });
   });
 };
 
@@ -145,13 +159,13 @@ interface Own {
 }
 
 const round1 = <S, R>(run: Run<S, R>): Transition<R> => {
-  const { suite, who, constant, next, rng, pairs } = run;
+  const { suite, who, constant, sharing, rng, pairs } = run;
   const { curve } = suite;
   let own: Own = { random: rng(32) };
   if (constant !== undefined) {
     const coefficients = [
       constant,
-      ...Array.from({ length: next.threshold - 1 }, () => curve.randomScalar(rng)),
+      ...Array.from({ length: sharing.columns - 1 }, () => curve.randomScalar(rng)),
     ];
     const points = curve.encodePoints(coefficients.slice(1).map((c) => curve.multiplyGenerator(c)));
     const opening: Opening = { points, salt: rng(32) };
@@ -170,7 +184,7 @@ const round1 = <S, R>(run: Run<S, R>): Transition<R> => {
 };
 
 const round2 = <S, R>(run: Run<S, R>, own: Own, inbox: Inbox): Transition<R> => {
-  const { suite, who, dealers, next, pairs } = run;
+  const { suite, who, dealers, next, sharing, pairs } = run;
   const { curve } = suite;
   const firsts = new Map<PartyId, Round1>();
   for (const peer of who.peers)
@@ -179,7 +193,7 @@ const round2 = <S, R>(run: Run<S, R>, own: Own, inbox: Inbox): Transition<R> => 
   const subShareFor = (peer: PartyId): Uint8Array | undefined =>
     own.dealing === undefined || !next.parties.includes(peer)
       ? undefined
-      : curve.encodeScalar(evaluatePolynomial(curve, own.dealing.coefficients, placeOf(next.parties, peer)));
+      : encodeScalars(curve, dealTo(curve, sharing, peer, own.dealing.coefficients));
   const bodyFor = (peer: PartyId): Uint8Array =>
     encodeCbor({ ...own.dealing?.opening, share: subShareFor(peer), pair: answered.get(peer)?.part });
   return {
@@ -202,32 +216,32 @@ const round3 = <S, R>(
   const { suite, who, next } = run;
   const seconds = new Map<PartyId, Round2>();
   for (const peer of who.peers) seconds.set(peer, inbox.read(peer, round2Schema(run, peer)));
-  const { group, share } = addUp(run, own, firsts, seconds);
+  const { group, shares } = addUp(run, own, firsts, seconds);
   const finish = (states: ReadonlyMap<PartyId, S>): R => {
-    if (share === undefined) return run.finish({ group });
+    if (shares === undefined) return run.finish({ group });
     const ordered = next.parties.flatMap((party) => {
       const state = states.get(party);
       return state === undefined ? [] : ([[party, state]] as const);
     });
-    const secret = suite.sealSecret({ share, pairs: new Map(ordered) });
+    const secret = suite.sealSecret({ shares, pairs: new Map(ordered) });
     return run.finish({ group, share: { group, party: who.me, secret } });
   };
   const transcript = transcriptOf(run, own, firsts, seconds, group);
   return endRun(suite, { who, transcript, pairs: advancePairs(answered, seconds), finish });
 };
 
-/** Checks every opening and sub-share. @returns the new public data and, for a holder, its new share scalar. */
+/** Checks every opening and sub-share. @returns the new public data and, for a holder, its new sub-shares. */
 const addUp = <S, R>(
   run: Run<S, R>,
   own: Own,
   firsts: ReadonlyMap<PartyId, Round1>,
   seconds: ReadonlyMap<PartyId, Round2>,
-): { readonly group: GroupKey; readonly share: bigint | undefined } => {
-  const { suite, who, dealers, next } = run;
+): { readonly group: GroupKey; readonly shares: readonly bigint[] | undefined } => {
+  const { suite, who, dealers, next, sharing } = run;
   const { curve } = suite;
   const isHolder = next.parties.includes(who.me);
-  let share = run.base;
-  let images: readonly GroupPoint[] = Array.from({ length: next.threshold - 1 }, (_, i) =>
+  let shares = run.base;
+  let images: readonly GroupPoint[] = Array.from({ length: sharing.columns - 1 }, (_, i) =>
     run.baseImages.length === 0 ? curve.identity : pointOf(curve, run.baseImages[i]),
   );
   for (const dealer of dealers) {
@@ -237,13 +251,13 @@ const addUp = <S, R>(
         : openDealing(run, dealer, valueOf(firsts, dealer), valueOf(seconds, dealer));
     images = images.map((sum, i) => curve.add(sum, points[i] ?? curve.identity));
     if (!isHolder) continue;
-    const place = placeOf(next.parties, who.me);
-    share +=
+    const dealt =
       dealer === who.me
-        ? evaluatePolynomial(curve, own.dealing?.coefficients ?? [], place)
-        : checkedSubShare(run, dealer, points, valueOf(seconds, dealer));
+        ? dealTo(curve, sharing, dealer, own.dealing?.coefficients ?? [])
+        : checkedSubShares(run, dealer, points, valueOf(seconds, dealer));
+    shares = dealt.map((scalar, i) => curve.reduce((shares[i] ?? 0n) + scalar));
   }
-  return { group: nextGroup(run, images), share: isHolder ? curve.reduce(share) : undefined };
+  return { group: nextGroup(run, images), shares: isHolder ? shares : undefined };
 };
 
 const ownImages = <S, R>({ suite }: Run<S, R>, own: Own): readonly GroupPoint[] =>
@@ -262,32 +276,29 @@ const openDealing = <S, R>(
   return points.map((bytes) => readPoint(run.suite.curve, dealer, bytes));
 };
 
-/** Feldman's check, with a constant that the dealer has no say in. */
-const checkedSubShare = <S, R>(
+/** Feldman's check, with a dealt value that the dealer has no say in. */
+const checkedSubShares = <S, R>(
   run: Run<S, R>,
   dealer: PartyId,
   points: readonly GroupPoint[],
   { share }: Round2,
-): bigint => {
-  const { suite, who, next } = run;
+): readonly bigint[] => {
+  const { suite, who, sharing } = run;
   const { curve } = suite;
   if (share === undefined) throw new KeepsetError('bug/invariant', `${dealer} dealt no share.`);
-  const scalar = readScalar(curve, dealer, share);
-  const image = evaluateCommitmentsVarTime(
-    curve,
-    [run.constantOf(dealer), ...points],
-    placeOf(next.parties, who.me),
-  );
-  if (!curve.equals(curve.multiplyGenerator(scalar), image))
+  const places = placesOf(sharing, who.me);
+  const scalars = readScalars(curve, dealer, share, places.length);
+  const images = imagesVarTime(curve, sharing, places, [run.constantOf(dealer), ...points]);
+  if (!images.every((image, i) => curve.equals(curve.multiplyGenerator(scalars[i] ?? 0n), image)))
     throw blame('abort/bad-share', dealer, 'dealt a share that does not fit its commitment.');
-  return scalar;
+  return scalars;
 };
 
 const nextGroup = <S, R>(run: Run<S, R>, images: readonly GroupPoint[]): GroupKey => {
-  const { suite, group, next } = run;
+  const { suite, group, next, sharing } = run;
   const { curve } = suite;
   const coefficients = [pointOf(curve, group.publicKey), ...images];
-  const verifying = next.parties.map((_, i) => evaluateCommitmentsVarTime(curve, coefficients, i + 1));
+  const verifying = allImagesVarTime(curve, sharing, coefficients);
   // Everything was committed to before anything was opened, so this happens by chance only: never.
   if ([...images, ...verifying].some((point) => curve.isIdentity(point)))
     throw new KeepsetError('abort/bad-share', 'The dealt shares do not make a sharing of the key.');

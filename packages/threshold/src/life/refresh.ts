@@ -1,4 +1,4 @@
-/** Refresh: every party deals a polynomial with constant zero, and each adds what it is dealt to its share. */
+/** Refresh: every party deals a sharing of zero, and each adds what it is dealt to its sub-shares. */
 import { KeepsetError } from '@keepset/bytes';
 import { systemRng } from '../ceremony.ts';
 import type { KeyShare } from '../key.ts';
@@ -26,7 +26,7 @@ export const startRefresh = <S>(suite: LifeSuite<S>, params: RefreshParams): Ste
     next: group,
     constantOf: () => suite.curve.identity,
     constant: 0n,
-    base: openChecked(suite, params.share).share,
+    base: openChecked(suite, params.share).shares,
     baseImages: group.commitments.slice(1),
     finish: ({ share }) => {
       if (share === undefined)

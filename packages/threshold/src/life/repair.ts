@@ -1,8 +1,8 @@
 /**
- * Repair: a quorum of helpers gives one party its share of the present epoch again. The lost share is a weighted sum
- * of the helpers' shares. Each helper cuts its weighted share into random parts, one for each helper; each helper
- * sends the target only the sum of the parts it got. No helper learns another's share or the target's, the target
- * learns nothing but its own, and the key is never assembled.
+ * Repair: a quorum of helpers gives one party its share of the present epoch again. Each lost sub-share is a weighted
+ * sum of the helpers'. Each helper cuts what it contributes into random parts, one for each helper; each helper sends
+ * the target only the sum of the parts it got. No helper learns another's share or the target's, the target learns
+ * nothing but its own, and the key is never assembled. A helper that is not needed for the sum contributes zero.
  *
  * Round 1: randomness; from a helper the images of its parts, and to each helper its part.
  * Round 2: hash of the transcript; from a helper to the target the sum of the parts.
@@ -14,14 +14,14 @@
  * reshare.
  *
  * @spec eprint 2017/1155 (enrolment protocol), where the party enrolled is one that had a place before
- * @deviation The parts' images are published: everyone checks that they sum up to the image of the helper's weighted
- * share, each helper checks the part it got, and the target checks each sum, so that a wrong value names its sender.
+ * @deviation The parts' images are published: everyone checks that they sum up to the image of what the
+ * helper contributes, each helper checks the part it got, and the target checks each sum, so that a wrong value names its sender.
  */
 import * as v from 'valibot';
 import { KeepsetError, bytesOfLength, encodeCbor, hashValue, invariant, type Schema } from '@keepset/bytes';
 import { checkTranscripts, sessionIdOf, systemRng } from '../ceremony.ts';
-import { lagrangeAt } from '../curve/polynomial.ts';
 import type { GroupPoint } from '../curve/port.ts';
+import { encodeScalars } from '../curve/scalars.ts';
 import type { KeyShare } from '../key.ts';
 import {
   startMachine,
@@ -31,8 +31,9 @@ import {
   type Step,
   type Transition,
 } from '../machine.ts';
+import { repairImagesVarTime, repairShares, sharesOf } from '../sharing.ts';
 import { checkRepairParams, repairContext, type RepairParams } from './ceremony.ts';
-import { openChecked, placeOf, pointOf } from './group.ts';
+import { isSecretOf, openChecked, pointOf } from './group.ts';
 import {
   advancePairs,
   blame,
@@ -40,7 +41,7 @@ import {
   endRun,
   pairPart,
   readPoint,
-  readScalar,
+  readScalars,
   roundsFor,
   startPairs,
   valueOf,
@@ -54,6 +55,8 @@ interface Run<S> {
   readonly who: Participation;
   /** The helpers, then the target. */
   readonly participants: readonly PartyId[];
+  /** How many sub-shares the target has. */
+  readonly count: number;
   /** A helper's own secret. */
   readonly secret: OpenSecret<S> | undefined;
   readonly pairs: PairSteps<PairStep<PairStep<S>>>;
@@ -61,34 +64,34 @@ interface Run<S> {
 
 interface Round1 {
   readonly random: Uint8Array;
-  /** From helpers: images of the parts, in the order of the helpers. */
+  /** From helpers: images of the parts, in the order of the helpers, each helper's together. */
   readonly images?: readonly Uint8Array[];
-  /** From helpers to helpers. */
+  /** From helpers to helpers: one scalar for each sub-share of the target. */
   readonly part?: Uint8Array;
   readonly pair?: Uint8Array;
 }
 interface Round2 {
   readonly transcript: Uint8Array;
-  /** From helpers to the target. */
+  /** From helpers to the target: one scalar for each of its sub-shares. */
   readonly sum?: Uint8Array;
   readonly pair?: Uint8Array;
 }
 
-const round1Schema = <S>({ suite, params, who, pairs }: Run<S>, from: PartyId): Schema<Round1> => {
+const round1Schema = <S>({ suite, params, who, count, pairs }: Run<S>, from: PartyId): Schema<Round1> => {
   const { helpers, target } = params;
-  const images = v.pipe(v.array(bytesOfLength(suite.curve.pointBytes)), v.length(helpers.length));
+  const images = v.pipe(v.array(bytesOfLength(suite.curve.pointBytes)), v.length(helpers.length * count));
   return bodySchema<Round1>({
     random: bytesOfLength(32),
     images: from === target ? undefined : images,
-    part: from === target || who.me === target ? undefined : bytesOfLength(32),
+    part: from === target || who.me === target ? undefined : bytesOfLength(32 * count),
     pair: pairs.has(from) ? pairPart : undefined,
   });
 };
 
-const round2Schema = <S>({ params, pairs, who }: Run<S>, from: PartyId): Schema<Round2> =>
+const round2Schema = <S>({ params, pairs, who, count }: Run<S>, from: PartyId): Schema<Round2> =>
   bodySchema<Round2>({
     transcript: bytesOfLength(32),
-    sum: who.me === params.target ? bytesOfLength(32) : undefined,
+    sum: who.me === params.target ? bytesOfLength(32 * count) : undefined,
     pair: pairs.has(from) ? pairPart : undefined,
   });
 
@@ -111,37 +114,37 @@ export const startRepair = <S>(suite: LifeSuite<S>, params: RepairParams): Step<
   const secret = share === undefined ? undefined : openChecked(suite, share);
   return startMachine(who, () => {
     const pairs = startPairs(suite, who, group.parties, me === target ? helpers : [target], rng);
-    return round1({ suite, params, who, participants, secret, pairs });
+    const count = sharesOf(suite.curve, group, target);
+    return round1({ suite, params, who, participants, count, secret, pairs });
   });
-};
-
-/** Coefficient of a helper's share in the target's. */
-const weightOf = <S>({ suite, params }: Run<S>, helper: PartyId): bigint => {
-  const { group, helpers, target } = params;
-  const places = helpers.map((party) => placeOf(group.parties, party));
-  return lagrangeAt(suite.curve, places, placeOf(group.parties, helper), placeOf(group.parties, target));
 };
 
 interface Own {
   readonly random: Uint8Array;
-  /** A helper's: the parts of its weighted share, in the order of the helpers, and their images. */
-  readonly cut?: { readonly parts: readonly bigint[]; readonly images: readonly Uint8Array[] };
+  /** A helper's. */
+  readonly cut?: Cut;
 }
 
-const cutShare = <S>(run: Run<S>, secret: OpenSecret<S>): Required<Own>['cut'] => {
-  const { suite, params, who } = run;
+/** What a helper contributes, cut into parts. */
+interface Cut {
+  /** For each helper in order, and for each sub-share of the target. */
+  readonly parts: readonly (readonly bigint[])[];
+  readonly images: readonly Uint8Array[];
+}
+
+const cutShare = <S>({ suite, params, who, count }: Run<S>, secret: OpenSecret<S>): Cut => {
   const { curve } = suite;
-  const rng = params.rng ?? systemRng;
-  const parts = new Map(
-    params.helpers.map((helper) => [helper, helper === who.me ? 0n : curve.randomScalar(rng)] as const),
+  const { group, helpers, rng = systemRng } = params;
+  const whole = repairShares(curve, group, params, who.me, secret.shares);
+  const random = helpers.map((helper) =>
+    Array.from({ length: count }, () => (helper === who.me ? 0n : curve.randomScalar(rng))),
   );
-  const others = [...parts.values()].reduce((sum, part) => sum + part, 0n);
-  parts.set(who.me, curve.reduce(secret.share * weightOf(run, who.me) - others));
-  const scalars = [...parts.values()];
-  return {
-    parts: scalars,
-    images: curve.encodePoints(scalars.map((part) => curve.multiplyGenerator(part))),
-  };
+  const rest = whole.map((value, i) =>
+    curve.reduce(value - random.reduce((sum, part) => sum + (part[i] ?? 0n), 0n)),
+  );
+  const parts = random.map((part, i) => (helpers[i] === who.me ? rest : part));
+  const images = curve.encodePoints(parts.flat().map((part) => curve.multiplyGenerator(part)));
+  return { parts, images };
 };
 
 const round1 = <S>(run: Run<S>): Transition<KeyShare> => {
@@ -151,7 +154,7 @@ const round1 = <S>(run: Run<S>): Transition<KeyShare> => {
   const own: Own = secret === undefined ? { random } : { random, cut: cutShare(run, secret) };
   const partFor = (peer: PartyId): Uint8Array | undefined => {
     const part = own.cut?.parts[helpers.indexOf(peer)];
-    return part === undefined || peer === target ? undefined : suite.curve.encodeScalar(part);
+    return part === undefined || peer === target ? undefined : encodeScalars(suite.curve, part);
   };
   const bodyFor = (peer: PartyId): Uint8Array =>
     encodeCbor({
@@ -191,42 +194,62 @@ const round2 = <S>(run: Run<S>, own: Own, inbox: Inbox): Transition<KeyShare> =>
   };
 };
 
-/** The images of a helper's parts must sum up to the image of its weighted share. */
+/** The images of a helper's parts must sum up to the images of what it contributes. */
 const checkedImages = <S>(run: Run<S>, helper: PartyId, { images = [] }: Round1): readonly GroupPoint[] => {
-  const { suite, params } = run;
+  const { suite, params, count } = run;
   const { curve } = suite;
-  const { parties, verifyingShares } = params.group;
   const points = images.map((bytes) => readPoint(curve, helper, bytes));
-  const sum = points.reduce((a, b) => curve.add(a, b), curve.identity);
-  const image = pointOf(curve, verifyingShares[placeOf(parties, helper) - 1]);
-  if (!curve.equals(sum, curve.multiplyVarTime(image, weightOf(run, helper))))
+  const contributed = repairImagesVarTime(curve, params.group, params, helper);
+  const sums = sumsOf(run, points);
+  invariant(contributed.length === count, 'There is one contribution for each sub-share.');
+  if (!contributed.every((image, i) => curve.equals(image, sums[i] ?? curve.identity)))
     throw blame('abort/bad-commitment', helper, 'cut something else than its share.');
   return points;
 };
 
+/** Sums over the helpers, one for each sub-share of the target. */
+const sumsOf = <S>(
+  { suite: { curve }, count }: Run<S>,
+  points: readonly GroupPoint[],
+): readonly GroupPoint[] =>
+  Array.from({ length: count }, (_, i) =>
+    points.filter((_point, at) => at % count === i).reduce((a, b) => curve.add(a, b), curve.identity),
+  );
+
 /** What a helper tells the target. */
 const sumOfParts = <S>(
   run: Run<S>,
-  ownParts: readonly bigint[],
+  ownParts: readonly (readonly bigint[])[],
   firsts: ReadonlyMap<PartyId, Round1>,
   images: ReadonlyMap<PartyId, readonly GroupPoint[]>,
 ): Uint8Array => {
-  const { suite, params, who } = run;
+  const { suite, params, who, count } = run;
   const { curve } = suite;
   const mine = params.helpers.indexOf(who.me);
-  let sum = ownParts[mine] ?? 0n;
+  let sums = ownParts[mine] ?? [];
   for (const helper of params.helpers) {
     if (helper === who.me) continue;
     const { part } = valueOf(firsts, helper);
     if (part === undefined) throw new KeepsetError('bug/invariant', `${helper} sent no part.`);
-    const scalar = readScalar(curve, helper, part);
-    const image = valueOf(images, helper)[mine] ?? curve.identity;
-    if (!curve.equals(curve.multiplyGenerator(scalar), image))
+    const scalars = readScalars(curve, helper, part, count);
+    const expected = partsFor(run, valueOf(images, helper), mine);
+    if (
+      !scalars.every((scalar, i) =>
+        curve.equals(curve.multiplyGenerator(scalar), expected[i] ?? curve.identity),
+      )
+    )
       throw blame('abort/bad-share', helper, 'sent a part that does not fit its image.');
-    sum += scalar;
+    sums = sums.map((sum, i) => curve.reduce(sum + (scalars[i] ?? 0n)));
   }
-  return curve.encodeScalar(curve.reduce(sum));
+  return encodeScalars(curve, sums);
 };
+
+/** Of the images of a helper's parts those for one helper. */
+const partsFor = <S>(
+  { count }: Run<S>,
+  images: readonly GroupPoint[],
+  index: number,
+): readonly GroupPoint[] => images.slice(index * count, (index + 1) * count);
 
 const transcriptOf = <S>(
   { params, who, participants }: Run<S>,
@@ -270,31 +293,31 @@ const round3 = <S>(
   return endRun(suite, { who, transcript, pairs: advancePairs(answered, seconds), finish });
 };
 
-/** Checks every helper's sum and adds them up. @returns what makes the target's share once the pairs are set up */
+/** Checks every helper's sums and adds them up. @returns what makes the target's share once the pairs are set up */
 const targetShare = <S>(
-  { suite, params, who }: Run<S>,
+  run: Run<S>,
   images: ReadonlyMap<PartyId, readonly GroupPoint[]>,
   seconds: ReadonlyMap<PartyId, Round2>,
 ): ((states: ReadonlyMap<PartyId, S>) => KeyShare) => {
+  const { suite, params, who, count } = run;
   const { curve } = suite;
   const { group, helpers } = params;
-  let share = 0n;
-  helpers.forEach((helper, i) => {
+  let shares: readonly bigint[] = Array.from({ length: count }, () => 0n);
+  helpers.forEach((helper, index) => {
     const { sum } = valueOf(seconds, helper);
     if (sum === undefined) throw new KeepsetError('bug/invariant', `${helper} sent no sum.`);
-    const scalar = readScalar(curve, helper, sum);
-    const image = [...images.values()].reduce(
-      (total, points) => curve.add(total, points[i] ?? curve.identity),
-      curve.identity,
+    const scalars = readScalars(curve, helper, sum, count);
+    const expected = sumsOf(
+      run,
+      [...images.values()].flatMap((points) => partsFor(run, points, index)),
     );
-    if (!curve.equals(curve.multiplyGenerator(scalar), image))
+    if (!expected.every((image, i) => curve.equals(curve.multiplyGenerator(scalars[i] ?? 0n), image)))
       throw blame('abort/bad-share', helper, 'sent a sum that does not fit its parts.');
-    share = curve.reduce(share + scalar);
+    shares = shares.map((share, i) => curve.reduce(share + (scalars[i] ?? 0n)));
   });
-  const verifying = pointOf(curve, group.verifyingShares[placeOf(group.parties, who.me) - 1]);
-  // Follows from the checks above: all images together are the weighted verifying shares.
-  invariant(curve.equals(curve.multiplyGenerator(share), verifying), 'The repaired share is another one.');
-  return (pairs) => ({ group, party: who.me, secret: suite.sealSecret({ share, pairs }) });
+  // Follows from the checks above: all images together are the target's verifying shares.
+  invariant(isSecretOf(curve, group, who.me, shares), 'The repaired share is another one.');
+  return (pairs) => ({ group, party: who.me, secret: suite.sealSecret({ shares, pairs }) });
 };
 
 /** A helper's share, with what it keeps for the target renewed. */

@@ -1,12 +1,12 @@
 /**
  * Reshare: a quorum of the old parties redistributes the key to the parties of a new policy. Each dealer deals its
- * share, weighted for the quorum, with a fresh polynomial; the weighted shares sum up to the key.
+ * additive share for the quorum with fresh coefficients; the additive shares sum up to the key.
  */
 import { systemRng } from '../ceremony.ts';
-import { lagrangeAtZero } from '../curve/polynomial.ts';
-import type { PartyId, Step } from '../machine.ts';
+import type { Step } from '../machine.ts';
+import { additiveImageVarTime, additiveShare } from '../sharing.ts';
 import { checkReshareParams, reshareContext, type Reshared, type ReshareParams } from './ceremony.ts';
-import { openChecked, placeOf, pointOf } from './group.ts';
+import { openChecked } from './group.ts';
 import { startRedealing } from './redeal.ts';
 import type { LifeSuite } from './suite.ts';
 
@@ -20,8 +20,6 @@ export const startReshare = <S>(suite: LifeSuite<S>, params: ReshareParams): Ste
   checkReshareParams(suite, params);
   const { group, dealers, next, me, share } = params;
   const { curve } = suite;
-  const places = dealers.map((dealer) => placeOf(group.parties, dealer));
-  const weightOf = (dealer: PartyId): bigint => lagrangeAtZero(curve, places, placeOf(group.parties, dealer));
   return startRedealing({
     suite,
     kind: 'reshare',
@@ -30,14 +28,13 @@ export const startReshare = <S>(suite: LifeSuite<S>, params: ReshareParams): Ste
     dealers,
     group,
     next,
-    // What binds every dealer to the old key: not its word, but the weighted image of its old share.
-    constantOf: (dealer) =>
-      curve.multiplyVarTime(
-        pointOf(curve, group.verifyingShares[placeOf(group.parties, dealer) - 1]),
-        weightOf(dealer),
-      ),
-    constant: share === undefined ? undefined : curve.reduce(openChecked(suite, share).share * weightOf(me)),
-    base: 0n,
+    // What binds every dealer to the old key: not its word, but the image of its additive share.
+    constantOf: (dealer) => additiveImageVarTime(curve, group, dealers, dealer),
+    constant:
+      share === undefined
+        ? undefined
+        : additiveShare(curve, group, dealers, me, openChecked(suite, share).shares),
+    base: [],
     baseImages: [],
     finish: (outcome) => outcome,
     rng: params.rng ?? systemRng,

@@ -10,8 +10,8 @@ import type { PartyId } from '../machine.ts';
 
 /** The secret of a share, opened. `S` is what a party keeps for each peer. */
 export interface OpenSecret<S> {
-  /** Value of the sharing polynomial at the party's place. */
-  readonly share: bigint;
+  /** The party's sub-shares, one for each of its leaves in the policy. */
+  readonly shares: readonly bigint[];
   /** In policy order. Empty for schemes without pairwise state. */
   readonly pairs: ReadonlyMap<PartyId, S>;
 }
@@ -20,7 +20,6 @@ export interface OpenSecret<S> {
 export interface LifeSuite<S> {
   readonly scheme: Scheme;
   readonly curve: CurvePort;
-  readonly maxParties: number;
   /** @throws KeepsetError `place/damaged` or `abort/state-consumed` */
   openSecret(share: KeyShare): OpenSecret<S>;
   sealSecret(secret: OpenSecret<S>): Secret;

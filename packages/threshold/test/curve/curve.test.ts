@@ -7,11 +7,7 @@ import { secp256k1, secp256k1_hasher } from '@noble/curves/secp256k1.js';
 import { fromHex } from '@keepset/bytes';
 import { nobleHash } from '../../src/curve/hash.ts';
 import { ed25519Curve, p256Curve, secp256k1Curve } from '../../src/curve/noble.ts';
-import {
-  evaluateCommitmentsVarTime,
-  evaluatePolynomial,
-  lagrangeAtZero,
-} from '../../src/curve/polynomial.ts';
+import { evaluateCommitmentsVarTime, evaluatePolynomial, lagrangeAtZero } from '../shamir.ts';
 import type { CurvePort, EcdsaCurve } from '../../src/curve/port.ts';
 import { seededRng } from '../ecdsa/network.ts';
 

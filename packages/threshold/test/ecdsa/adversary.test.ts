@@ -17,6 +17,7 @@ import {
   honestResults,
   isSlot,
   keygenStarts,
+  keygenUnder,
   makeKey,
   presignStarts,
   resultsOf,
@@ -43,9 +44,12 @@ interface Protocol<R> {
 
 let shares: Map<PartyId, KeyShare>;
 let publicKey: Uint8Array;
+const nested = 'and(phone,or(server,usb))';
+let nestedShares: Map<PartyId, KeyShare>;
 beforeAll(() => {
   shares = makeKey(suite, 2, trio, 'adversary');
   publicKey = shares.get('phone')!.group.publicKey;
+  nestedShares = resultsOf(runNetwork(keygenUnder(suite, nested, 'adversary')));
 });
 
 const checkSignatures = (signatures: readonly Uint8Array[]): void => {
@@ -95,7 +99,31 @@ const presigned: Protocol<Uint8Array> = {
   },
   check: checkSignatures,
 };
-const protocols = [keygen, sign2, sign3, presign, presigned] as readonly Protocol<unknown>[];
+const nestedKeygen: Protocol<KeyShare> = {
+  name: 'keygen under a nested policy',
+  start: (seed) => keygenUnder(suite, nested, seed),
+  check: keygen.check,
+  isBrief: true,
+};
+const nestedSign: Protocol<Uint8Array> = {
+  name: 'signing under a nested policy',
+  start: (seed) => signStarts(suite, nestedShares, ['phone', 'usb'], request, seed),
+  check: (signatures) => {
+    const { group } = nestedShares.get('phone')!;
+    for (const signature of signatures)
+      expect(verifyEcdsa(suite, group.publicKey, request, signature)).toBe(true);
+  },
+  isBrief: true,
+};
+const protocols = [
+  keygen,
+  sign2,
+  sign3,
+  presign,
+  presigned,
+  nestedKeygen,
+  nestedSign,
+] as readonly Protocol<unknown>[];
 
 const abortCodes = /^abort\//;
 

@@ -1,6 +1,7 @@
 /** Adversaries that know what they are doing: probing the OT layer, dealing wrong shares, showing two faces. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeCbor, encodeCbor, hashValue, utf8ToBytes, type CborValue } from '@keepset/bytes';
+import type { GroupPoint } from '../../src/curve/port.ts';
 import type { KeyShare, PartyId, SignRequest } from '../../src/index.ts';
 import { mutationsOf } from './mutations.ts';
 import { honestResults, keygenStarts, makeKey, runNetwork, signStarts, type Run } from './network.ts';
@@ -44,6 +45,50 @@ describe('what the OT layer answers to a party that probes it', () => {
       expect(answers.every((message) => message.round <= round)).toBe(true);
     }
     expect(bans).toBeGreaterThan(0);
+  });
+
+  /** A party whose curve encodes its nonce point or its key point with `added` · G on top: it shows what it does not use. */
+  const showing = (field: 'noncePoint' | 'keyPoint', added: bigint): typeof suite => {
+    const { curve } = suite;
+    const shifted = (point: GroupPoint): GroupPoint => curve.add(point, curve.multiplyGenerator(added));
+    return {
+      ...suite,
+      curve: {
+        ...curve,
+        encodePoint: (point) => curve.encodePoint(field === 'noncePoint' ? shifted(point) : point),
+        // The key point comes first, before the two Γ.
+        encodePoints: (points) =>
+          curve.encodePoints(
+            points.map((point, i) => (field === 'keyPoint' && i === 0 ? shifted(point) : point)),
+          ),
+      },
+    };
+  };
+  const signing = (parties: readonly PartyId[], liars: ReadonlyMap<PartyId, typeof suite>): Run<Uint8Array> =>
+    runNetwork(
+      new Map(
+        parties.map((party) => [
+          party,
+          signStarts(liars.get(party) ?? suite, shares, parties, request, 'another point').get(party)!,
+        ]),
+      ),
+    );
+
+  it.each(['noncePoint', 'keyPoint'] as const)('is a ban for a %s that was not multiplied', (field) => {
+    expect(signing(quorum, new Map()).outcomes.get('server')?.status).toBe('done');
+    expect(signing(quorum, new Map([['phone', showing(field, 1n)]])).outcomes.get('server')).toMatchObject({
+      status: 'failed',
+      error: { code: 'abort/banned', culprits: ['phone'] },
+    });
+    // Two liars whose points make up for one another.
+    const liars = new Map([
+      ['phone', showing(field, 1n)],
+      ['usb', showing(field, -1n)],
+    ]);
+    expect(signing(trio, liars).outcomes.get('server')).toMatchObject({
+      status: 'failed',
+      error: { code: 'abort/banned', culprits: [expect.stringMatching(/^(phone|usb)$/)] },
+    });
   });
 
   it('is no ban between honest parties whom a third shows different first rounds', () => {

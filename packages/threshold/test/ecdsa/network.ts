@@ -7,6 +7,7 @@ import { startEcdsaPresign, type PresignParams, type Presignature } from '../../
 import { startEcdsaSign } from '../../src/ecdsa/sign.ts';
 import type { EcdsaSuite } from '../../src/ecdsa/suites.ts';
 import type { KeyShare } from '../../src/index.ts';
+import { sharingFor } from '../policies.ts';
 
 /** Reproducible randomness: SHA-256 in counter mode. */
 export const seededRng = (seed: string): Rng => {
@@ -91,7 +92,7 @@ export const resultsOf = <R>({ outcomes }: Run<R>): Map<PartyId, R> => {
   return results;
 };
 
-export const partyNames: readonly PartyId[] = Array.from({ length: 16 }, (_, i) => `party${i + 1}`);
+export const partyNames: readonly PartyId[] = Array.from({ length: 32 }, (_, i) => `party${i + 1}`);
 
 export const sessionOf = (name: string): Uint8Array => sha256(utf8ToBytes(name));
 
@@ -101,20 +102,27 @@ export const keygenStarts = (
   parties: readonly PartyId[],
   seed: string,
 ): Map<PartyId, () => Step<KeyShare>> =>
-  new Map(
-    parties.map((me) => {
+  keygenUnder(suite, `thresh(${threshold},${parties.join(',')})`, seed);
+
+export const keygenUnder = (
+  suite: EcdsaSuite,
+  policy: string,
+  seed: string,
+): Map<PartyId, () => Step<KeyShare>> => {
+  const sharing = sharingFor(policy);
+  return new Map(
+    sharing.parties.map((me) => {
       const params: KeygenParams = {
         scheme: suite.scheme,
         session: sessionOf(`keygen ${seed}`),
-        policy: `thresh(${threshold},${parties.join(',')})`,
-        parties,
-        threshold,
+        ...sharing,
         me,
         rng: seededRng(`${seed}/${me}`),
       };
       return [me, () => startEcdsaKeygen(suite, params)];
     }),
   );
+};
 
 export const makeKey = (
   suite: EcdsaSuite,

@@ -147,6 +147,20 @@ describe('base OT against a receiver that knows too much', () => {
     const message = Uint8Array.of(...curve.encodePoint(spoiled), ...honest.message.subarray(33));
     expect(answerBaseOts(setting, tag, tag, message, random)).toBeUndefined();
   });
+
+  it('gives other seeds in each OT, even if all of them are asked for with the same points', () => {
+    const setting = { ...transparentSuite, count: 16 };
+    const tag = new Uint8Array(32);
+    const { message } = requestBaseOts({ ...setting, count: 1 }, tag, Uint8Array.of(0), seededRng('one'));
+    const request = Uint8Array.of(...Array.from({ length: 16 }, () => [...message]).flat());
+    // A sender so unlucky that its own randomness repeats as well: the number of the OT alone must do.
+    const stuck = (length: number): Uint8Array => new Uint8Array(length).fill(5);
+    for (const random of [seededRng('sender'), stuck]) {
+      const { pairs } = answerBaseOts(setting, tag, tag, request, random)!;
+      const seeds = Array.from({ length: 32 }, (_, i) => String(pairs.subarray(16 * i, 16 * i + 16)));
+      expect(new Set(seeds).size).toBe(32);
+    }
+  });
 });
 
 /** Base OTs as an ideal dealer would deal them. */

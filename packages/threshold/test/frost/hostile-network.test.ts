@@ -8,7 +8,9 @@ import {
   groupOf,
   hex,
   keyOf,
+  keyUnder,
   keygenStarts,
+  keygenUnder,
   plain,
   rehearse,
   run,
@@ -21,6 +23,7 @@ import {
 } from './network.ts';
 
 const parties = ['phone', 'server', 'usb'];
+const nested = 'and(phone,or(server,usb))';
 const [victim, peer, other] = ['phone', 'server', 'usb'] as const;
 
 interface Protocol {
@@ -35,6 +38,16 @@ const protocols = (scheme: FrostScheme): readonly Protocol[] => [
     name: 'sign',
     rounds: 2,
     starts: (session) => signStarts(keyOf(scheme, 2, 3), parties, plain(sha256('m')), session),
+  },
+  {
+    name: 'keygen under a nested policy',
+    rounds: 3,
+    starts: (session) => keygenUnder(scheme, nested, session),
+  },
+  {
+    name: 'sign under a nested policy',
+    rounds: 2,
+    starts: (session) => signStarts(keyUnder(scheme, nested), parties, plain(sha256('m')), session),
   },
 ];
 
@@ -132,7 +145,7 @@ describe.each(frostSchemes)('%s', (scheme) => {
       return error === undefined ? 'accepted' : `${error.code} ${error.culprits.join('+')}`.trim();
     };
     const expected = (keygen: readonly string[], sign: readonly string[]): readonly string[] =>
-      name === 'keygen' ? keygen : sign;
+      name.startsWith('keygen') ? keygen : sign;
 
     it('aborts on a body of another session under a forged header', () => {
       const fates = numbers.map((round) => fate(round, () => from(foreign.inbox(victim, round), peer).body));
@@ -217,7 +230,7 @@ describe.each(frostSchemes)('%s', (scheme) => {
       }
     });
 
-    if (name === 'keygen')
+    if (name.startsWith('keygen'))
       it('ends with shares that fit their key', () => {
         const shares = rehearsal.results as ReadonlyMap<
           PartyId,

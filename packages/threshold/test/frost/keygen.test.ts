@@ -169,6 +169,7 @@ describe.each(frostSchemes)('keygen for %s', (scheme) => {
   it('takes the largest key there is', () => {
     const step = protocolFor(scheme).startKeygen({
       ...good,
+      policy: `and(${many.slice(0, 32).join(',')})`,
       parties: many.slice(0, 32),
       threshold: 32,
       me: 'p31',

@@ -9,7 +9,9 @@ import {
   frostSchemes,
   hex,
   keyOf,
+  keyUnder,
   keygenStarts,
+  keygenUnder,
   plain,
   rehearse,
   sha256,
@@ -20,6 +22,7 @@ import {
 } from './network.ts';
 
 const parties = ['phone', 'server', 'usb'];
+const nested = 'and(phone,or(server,usb))';
 const [victim, liar, other] = ['phone', 'server', 'usb'] as const;
 
 /** The end a wrong value leads to. */
@@ -61,6 +64,12 @@ const protocols = (scheme: FrostScheme): readonly (readonly [string, Table, () =
     'sign',
     signTable,
     () => rehearse(signStarts(keyOf(scheme, 2, 3), parties, plain(sha256('m')), 'mutated')),
+  ],
+  ['keygen under a nested policy', keygenTable, () => rehearse(keygenUnder(scheme, nested, 'mutated'))],
+  [
+    'sign under a nested policy',
+    signTable,
+    () => rehearse(signStarts(keyUnder(scheme, nested), parties, plain(sha256('m')), 'mutated')),
   ],
 ];
 

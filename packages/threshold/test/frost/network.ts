@@ -1,14 +1,22 @@
 /** Runs the machines of several parties against one another in memory, honestly or through a hostile network. */
 import { createHash } from 'node:crypto';
+import type { FROST } from '@noble/curves/abstract/frost.js';
+import { ed25519_FROST } from '@noble/curves/ed25519.js';
+import { secp256k1_FROST } from '@noble/curves/secp256k1.js';
 import { KeepsetError, type ErrorCode } from '@keepset/bytes';
 import { ed25519Suite, schnorrSuite, type FrostSuite } from '../../src/frost/suites.ts';
 import { protocolFor } from '../../src/index.ts';
+import { sharingFor } from '../policies.ts';
 import type { KeyShare, PartyId, ProtocolMessage, Rng, Running, SignRequest, Step } from '../../src/index.ts';
 
 export type FrostScheme = FrostSuite['scheme'];
 export const frostSchemes: readonly FrostScheme[] = ['ed25519', 'schnorr-secp256k1'];
 export const suiteOf = (scheme: FrostScheme): FrostSuite =>
   scheme === 'ed25519' ? ed25519Suite : schnorrSuite;
+
+/** FROST as the library has it: key generation for one threshold. */
+export const libraryOf = (scheme: FrostScheme): FROST =>
+  scheme === 'ed25519' ? ed25519_FROST : secp256k1_FROST;
 
 export const sha256 = (text: string): Uint8Array =>
   Uint8Array.from(createHash('sha256').update(text).digest());
@@ -35,14 +43,22 @@ export const keygenStarts = (
   parties: readonly PartyId[],
   seed: string,
   session: Uint8Array = sha256(`session ${seed}`),
-): Starts<KeyShare> =>
-  new Map(
+): Starts<KeyShare> => keygenUnder(scheme, `thresh(${threshold},${parties.join(',')})`, seed, session);
+
+export const keygenUnder = (
+  scheme: FrostScheme,
+  policy: string,
+  seed: string,
+  session: Uint8Array = sha256(`session ${seed}`),
+): Starts<KeyShare> => {
+  const { parties, threshold } = sharingFor(policy);
+  return new Map(
     parties.map((me) => {
-      const policy = `thresh(${threshold},${parties.join(',')})`;
       const params = { scheme, session, policy, parties, threshold, me };
       return [me, () => protocolFor(scheme).startKeygen({ ...params, rng: seededRng(`${seed} ${me}`) })];
     }),
   );
+};
 
 export const plain = (message: Uint8Array): SignRequest => ({ message, digest: 'none' });
 
@@ -165,10 +181,17 @@ export const resultsOf = <R>(starts: Starts<R>, pick?: Pick): ReadonlyMap<PartyI
 const keys = new Map<string, ReadonlyMap<PartyId, KeyShare>>();
 
 /** A `threshold`-of-`n` key of the first n parties, made once. */
-export const keyOf = (scheme: FrostScheme, threshold: number, n: number): ReadonlyMap<PartyId, KeyShare> => {
-  const name = `${scheme} ${threshold} ${n}`;
-  const made = keys.get(name) ?? resultsOf(keygenStarts(scheme, threshold, partyNames.slice(0, n), name));
-  keys.set(name, made);
+export const keyOf = (scheme: FrostScheme, threshold: number, n: number): ReadonlyMap<PartyId, KeyShare> =>
+  keyUnder(scheme, `thresh(${threshold},${partyNames.slice(0, n).join(',')})`, `${scheme} ${threshold} ${n}`);
+
+/** A key under a policy, made once. */
+export const keyUnder = (
+  scheme: FrostScheme,
+  policy: string,
+  seed = `${scheme} ${policy}`,
+): ReadonlyMap<PartyId, KeyShare> => {
+  const made = keys.get(seed) ?? resultsOf(keygenUnder(scheme, policy, seed));
+  keys.set(seed, made);
   return made;
 };
 

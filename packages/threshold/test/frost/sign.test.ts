@@ -104,7 +104,7 @@ describe.each(frostSchemes)('signing with %s', (scheme) => {
     // RFC 9591 itself is covered by the library's tests, which run its vectors; here only our use of it.
     const { signing } = suiteOf(scheme);
     const shares = keyOf(scheme, 2, 3);
-    const pub = toFrostPublic(suiteOf(scheme), groupOf(shares));
+    const pub = toFrostPublic(suiteOf(scheme), groupOf(shares), ['phone', 'usb']);
     const message = sha256('by the library');
     const signers = [1, 3].map((number) => {
       const share = theOne([...shares.values()][number - 1]);
@@ -176,7 +176,10 @@ describe.each(frostSchemes)('signing with %s', (scheme) => {
           const lie = new Map(
             few.map((party) => {
               const honest = theOne(shares.get(party));
-              return [party, shrunk ? { ...honest, group: { ...honest.group, threshold: 2 } } : honest];
+              const { group } = honest;
+              const policy = `thresh(2,${group.parties.join(',')})`;
+              const smaller = { ...group, policy, threshold: 2, commitments: group.commitments.slice(0, 2) };
+              return [party, shrunk ? { ...honest, group: smaller } : honest];
             }),
           );
           const ended = run(signStarts(lie, few, plain(sha256('too few')), 'too few'));

@@ -4,10 +4,12 @@ import type { GroupKey, PartyId, ProtocolMessage, Step } from '../../src/index.t
 import {
   curveOf,
   dealKey,
+  dealUnder,
   groupOf,
   refreshStarts,
   repairStarts,
   reshareStarts,
+  reshareToStarts,
   runNetwork,
   type Shares,
   type Starts,
@@ -21,6 +23,8 @@ export interface Scenario {
   readonly name: string;
   readonly scheme: SchnorrScheme;
   readonly key: GroupKey;
+  /** What a party does in it. */
+  roleOf(party: PartyId): string;
   starts(session: string, seed?: string): Starts<unknown>;
 }
 
@@ -28,13 +32,45 @@ export const scenariosOf = (scheme: SchnorrScheme): readonly Scenario[] => {
   const { shares } = dealKey(scheme, ['phone', 'server', 'usb'], 2, 'adversary');
   const key = groupOf(shares);
   const left: Shares = new Map([...shares].filter(([party]) => party !== 'usb'));
-  const scenario = (name: string, starts: Scenario['starts']): Scenario => ({ name, scheme, key, starts });
+  const nested = dealUnder(scheme, 'and(phone,or(server,usb))', 'adversary').shares;
+  const nestedLeft: Shares = new Map([...nested].filter(([party]) => party !== 'usb'));
+  const scenario = (
+    name: string,
+    roleOf: Scenario['roleOf'],
+    starts: Scenario['starts'],
+    of: GroupKey = key,
+  ): Scenario => ({ name, scheme, key: of, roleOf, starts });
+  const inRefresh = (): string => 'party';
+  const inRepair = (party: PartyId): string => (party === 'usb' ? 'target' : 'helper');
+  const inReshare = (party: PartyId): string => ({ phone: 'dealer', server: 'both' })[party] ?? 'holder';
   return [
-    scenario('refresh', (session, seed) => refreshStarts(shares, session, seed)),
-    scenario('repair', (session, seed) => repairStarts(left, ['phone', 'server'], 'usb', session, seed)),
+    scenario('refresh', inRefresh, (session, seed) => refreshStarts(shares, session, seed)),
+    scenario('repair', inRepair, (session, seed) =>
+      repairStarts(left, ['phone', 'server'], 'usb', session, seed),
+    ),
     // One party that only deals, one that does both, two that only hold.
-    scenario('reshare', (session, seed) =>
+    scenario('reshare', inReshare, (session, seed) =>
       reshareStarts(left, ['phone', 'server'], ['server', 'ipad', 'cloud'], 2, session, seed),
+    ),
+    scenario(
+      'nested refresh',
+      inRefresh,
+      (session, seed) => refreshStarts(nested, session, seed),
+      groupOf(nested),
+    ),
+    // The phone helps without being needed: the server alone knows the value that both have.
+    scenario(
+      'nested repair',
+      (party) => (party === 'phone' ? 'idle helper' : inRepair(party)),
+      (session, seed) => repairStarts(nestedLeft, ['phone', 'server'], 'usb', session, seed),
+      groupOf(nested),
+    ),
+    scenario(
+      'nested reshare',
+      inReshare,
+      (session, seed) =>
+        reshareToStarts(nestedLeft, ['phone', 'server'], 'and(server,or(ipad,cloud))', session, seed),
+      groupOf(nested),
     ),
   ];
 };
@@ -162,11 +198,5 @@ export const mutationsOf = (
 };
 
 /** Whom a message is between, by what they do in the scenario: messages with equal keys need testing once. */
-export const kindOf = ({ name }: Scenario, { from, to, round }: ProtocolMessage): string => {
-  const roleOf = (party: PartyId): string => {
-    if (name === 'refresh') return 'party';
-    if (name === 'repair') return party === 'usb' ? 'target' : 'helper';
-    return { phone: 'dealer', server: 'both' }[party] ?? 'holder';
-  };
-  return `${roleOf(from)} to ${roleOf(to)} in round ${round}`;
-};
+export const kindOf = (scenario: Scenario, { from, to, round }: ProtocolMessage): string =>
+  `${scenario.roleOf(from)} to ${scenario.roleOf(to)} in round ${round}`;

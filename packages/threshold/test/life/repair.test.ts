@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { decodeCbor } from '@keepset/bytes';
-import { evaluatePolynomial, lagrangeAt } from '../../src/curve/polynomial.ts';
+import { evaluatePolynomial, lagrangeAt } from '../shamir.ts';
 import { protocolFor, type PartyId } from '../../src/index.ts';
 import {
   curveOf,

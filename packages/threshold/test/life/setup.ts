@@ -1,9 +1,8 @@
 /** Keys, runs and signatures for the tests of a key's life. */
 import { expect } from 'vitest';
-import { Secret } from '@keepset/bytes';
-import { ed25519Curve, p256Curve, secp256k1Curve } from '../../src/curve/noble.ts';
-import { evaluatePolynomial, lagrangeAtZero } from '../../src/curve/polynomial.ts';
-import type { CurvePort } from '../../src/curve/port.ts';
+import { Secret, concatBytes } from '@keepset/bytes';
+import { normalise, parsePolicy, type Policy } from '@keepset/access';
+import { curveOf } from '../../src/curve/noble.ts';
 import {
   keyIdOf,
   protocolFor,
@@ -17,6 +16,8 @@ import {
   type Step,
 } from '../../src/index.ts';
 import { resultsOf, runNetwork, seededRng, sessionOf, type Run, type Wire } from '../ecdsa/network.ts';
+import { sharingFor } from '../policies.ts';
+import { evaluatePolynomial, lagrangeAtZero } from '../shamir.ts';
 
 export const schnorrSchemes = ['ed25519', 'schnorr-secp256k1'] as const;
 
@@ -26,41 +27,60 @@ export type Shares = ReadonlyMap<PartyId, KeyShare>;
 export type { Run, Wire };
 export type Starts<R> = Map<PartyId, () => Step<R>>;
 
-export const curveOf = (scheme: Scheme): CurvePort =>
-  scheme === 'ed25519' ? ed25519Curve : scheme.endsWith('p256') ? p256Curve : secp256k1Curve;
-
 export const policyOf = (parties: readonly PartyId[], threshold: number): string =>
   `thresh(${threshold},${parties.join(',')})`;
 
-/** A Schnorr key dealt by the test, which for that knows the private key. */
+interface Dealt {
+  readonly shares: Shares;
+  readonly privateKey: bigint;
+}
+
+/** A Schnorr key of one threshold dealt by the test. */
 export const dealKey = (
   scheme: (typeof schnorrSchemes)[number],
   parties: readonly PartyId[],
   threshold: number,
   seed: string,
-): { readonly shares: Shares; readonly privateKey: bigint } => {
+): Dealt => dealUnder(scheme, policyOf(parties, threshold), seed);
+
+/** A Schnorr key dealt by the test, which for that knows the private key: gate by gate, without the sharing matrix. */
+export const dealUnder = (scheme: (typeof schnorrSchemes)[number], text: string, seed: string): Dealt => {
   const curve = curveOf(scheme);
   const rng = seededRng(`deal ${seed}`);
-  const coefficients = Array.from({ length: threshold }, () => curve.randomScalar(rng));
-  const values = parties.map((_, i) => evaluatePolynomial(curve, coefficients, i + 1));
+  const privateKey = curve.randomScalar(rng);
+  const coefficients = [privateKey];
+  const leaves: { readonly party: PartyId; readonly value: bigint }[] = [];
+  const deal = (policy: Policy, value: bigint): void => {
+    if (policy.kind === 'party') {
+      leaves.push({ party: policy.name, value });
+      return;
+    }
+    const most = policy.parts.length;
+    const length = (policy.kind === 'thresh' ? policy.threshold : policy.kind === 'and' ? most : 1) - 1;
+    const own = Array.from({ length }, () => curve.randomScalar(rng));
+    coefficients.push(...own);
+    for (const [i, part] of policy.parts.entries())
+      deal(part, evaluatePolynomial(curve, [value, ...own], i + 1));
+  };
+  const policy = parsePolicy(text, { allowRepeats: true });
+  deal(normalise(policy), privateKey);
   const commitments = curve.encodePoints(coefficients.map((c) => curve.multiplyGenerator(c)));
   const group: GroupKey = {
     scheme,
     keyId: keyIdOf(scheme, commitments[0]!),
     epoch: 0,
-    policy: policyOf(parties, threshold),
-    parties: [...parties],
-    threshold,
+    ...sharingFor(text),
     publicKey: commitments[0]!,
     commitments,
-    verifyingShares: curve.encodePoints(values.map((value) => curve.multiplyGenerator(value))),
+    verifyingShares: curve.encodePoints(leaves.map(({ value }) => curve.multiplyGenerator(value))),
     chainCode: rng(32),
   };
-  const shares = parties.map((party, i) => {
-    const secret = new Secret(curve.encodeScalar(values[i]!));
+  const shares = group.parties.map((party) => {
+    const own = leaves.filter((leaf) => leaf.party === party);
+    const secret = new Secret(concatBytes(...own.map(({ value }) => curve.encodeScalar(value))));
     return [party, { group, party, secret }] as const;
   });
-  return { shares: new Map(shares), privateKey: coefficients[0]! };
+  return { shares: new Map(shares), privateKey };
 };
 
 export const shareOf = (shares: Shares, party: PartyId): KeyShare => {
@@ -109,11 +129,19 @@ export const reshareStarts = (
   threshold: number,
   name: string,
   seed: string = name,
+): Starts<Reshared> => reshareToStarts(shares, dealers, policyOf(parties, threshold), name, seed);
+
+export const reshareToStarts = (
+  shares: Shares,
+  dealers: readonly PartyId[],
+  policy: string,
+  name: string,
+  seed: string = name,
 ): Starts<Reshared> => {
   const group = groupOf(shares);
-  const next = { policy: policyOf(parties, threshold), parties, threshold };
+  const next = sharingFor(policy);
   return new Map(
-    [...new Set([...dealers, ...parties])].map((me) => {
+    [...new Set([...dealers, ...next.parties])].map((me) => {
       const own = dealers.includes(me) ? { share: shareOf(shares, me) } : {};
       const rng = seededRng(`${seed}/${me}`);
       const params: ReshareParams = { session: sessionOf(name), group, dealers, next, me, rng, ...own };
@@ -139,6 +167,13 @@ export const reshare = (
   threshold: number,
   seed: string,
 ): Shares => heldShares(resultsOf(runNetwork(reshareStarts(shares, dealers, parties, threshold, seed))));
+
+export const reshareTo = (
+  shares: Shares,
+  dealers: readonly PartyId[],
+  policy: string,
+  seed: string,
+): Shares => heldShares(resultsOf(runNetwork(reshareToStarts(shares, dealers, policy, seed))));
 
 export const signRun = (
   shares: Shares,
@@ -193,4 +228,4 @@ export const subsets = (parties: readonly PartyId[], size: number): PartyId[][] 
   );
 };
 
-export { resultsOf, runNetwork, seededRng, sessionOf };
+export { curveOf, resultsOf, runNetwork, seededRng, sessionOf };

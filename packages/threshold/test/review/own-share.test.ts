@@ -24,8 +24,8 @@ describe('an ECDSA share whose scalar is not its holder’s', () => {
   it.each([1n, 0n])('signs and presigns nothing, so that no ban comes of it (%i)', (wrong) => {
     const phone = key.get('phone')!;
     const opened = decodeSecret(suite.curve, phone);
-    const share = wrong === 0n ? 0n : suite.curve.reduce(opened.share + wrong);
-    const spoilt: KeyShare = { ...phone, secret: encodeSecret(suite.curve, { ...opened, share }) };
+    const share = wrong === 0n ? 0n : suite.curve.reduce(opened.shares[0]! + wrong);
+    const spoilt: KeyShare = { ...phone, secret: encodeSecret(suite.curve, { ...opened, shares: [share] }) };
     const shares = new Map([...key, ['phone', spoilt]]);
     const damaged = expect.objectContaining({ code: 'place/damaged', culprits: [] }) as unknown;
     expect(signStarts(suite, shares, quorum, request, 'damaged').get('phone')!).toThrow(damaged);
@@ -67,7 +67,12 @@ describe('a sharing that no share file can hold', () => {
   });
 
   it('is none at the limits: the new shares can be written and read', () => {
-    const longest = { ...next, policy: 'p'.repeat(4096), parties: ['phone', 'u'.repeat(32)] };
+    const longest = {
+      ...next,
+      policy: `and(phone,${' '.repeat(4096 - 43)}${'u'.repeat(32)})`,
+      parties: ['phone', 'u'.repeat(32)],
+    };
+    expect(longest.policy).toHaveLength(4096);
     for (const share of reshareTo(longest).values())
       expect(decodeKeyShare(encodeKeyShare(share)).group).toEqual(share.group);
   });
@@ -78,7 +83,7 @@ it('an ECDSA keygen refuses the name of another scheme, as the Schnorr one does'
   const params = {
     scheme: suite.scheme,
     session: sessionOf('k'),
-    policy: 'p',
+    policy: `and(${parties.join(',')})`,
     parties,
     threshold: 2,
     me: parties[0]!,

@@ -88,7 +88,7 @@ describe.each(changes)('a peer that sends a point of %s is named', (_name, chang
           const params = {
             scheme: 'ed25519',
             session: sessionOf('k'),
-            policy: 'p',
+            policy: `thresh(2,${parties.join(',')})`,
             parties,
             threshold: 2,
           } as const;

@@ -1,6 +1,6 @@
-/** Sharing polynomials over a scalar field, and their images in the group. Party i evaluates at i, from 1. */
+/** Shamir's sharing as the textbooks have it, a second time beside the sharing matrix. Party i evaluates at i, from 1. */
 import { invariant } from '@keepset/bytes';
-import type { CurvePort, GroupPoint } from './port.ts';
+import type { CurvePort, GroupPoint } from '../src/curve/port.ts';
 
 /** Value at `x` of the polynomial with the given coefficients, constant first. */
 export const evaluatePolynomial = (curve: CurvePort, coefficients: readonly bigint[], x: number): bigint =>
