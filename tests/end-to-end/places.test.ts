@@ -4,7 +4,6 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   ftruncateSync,
   closeSync,
@@ -19,13 +18,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeCbor, encodeCbor } from '@keepset/bytes';
 import { openShareFile } from '@keepset/wire';
 import { makeBackup } from '../../packages/places/test/backup-maker.ts';
-import { temporaryFolder } from '../support/folders.ts';
+import { otherMedium, temporaryFolder } from '../support/folders.ts';
 import {
   bin,
   errorOf,
@@ -81,22 +79,6 @@ const reading = async <T>(medium: string, work: () => Promise<T>): Promise<T> =>
 const verifyFails = (medium: string, ...args: readonly string[]): ReturnType<typeof failure> =>
   reading(medium, () => failure(['usb', 'verify', medium, ...phone, ...args]));
 
-/** A folder on another medium than the temporary folder. */
-const otherMedium = (): string => {
-  const found = ['/dev/shm', '/run', '/var/tmp', '/Volumes'].find(
-    (folder) => existsSync(folder) && statSync(folder).dev !== statSync(tmpdir()).dev && isWritable(folder),
-  );
-  if (found === undefined) throw new Error('this test needs a second file system, such as /dev/shm');
-  return mkdtempSync(join(found, 'keepset-test-'));
-};
-const isWritable = (folder: string): boolean => {
-  try {
-    rmSync(mkdtempSync(join(folder, 'keepset-test-')), { recursive: true });
-    return true;
-  } catch {
-    return false;
-  }
-};
 let elsewhere: string;
 afterAll(() => rmSync(elsewhere, { recursive: true, force: true }));
 

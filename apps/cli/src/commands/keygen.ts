@@ -86,6 +86,7 @@ export const describeNewKey = (
     '',
     `No party holds this key: ${group.threshold} of ${group.parties.length} must sign together.`,
     'Next: keepset sign FILE',
+    'Not protected yet: `keepset health` says what is missing.',
   ];
   return [{ keyId, scheme, policy, epoch, publicKey }, lines];
 };

@@ -4,7 +4,8 @@ import type { KeySummary } from '@keepset/wire';
 import type { Command } from '../command.ts';
 import { withDevice } from '../home/device.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
-import { homeOptions } from '../home/paths.ts';
+import { homeOptions, homePaths, type HomePaths } from '../home/paths.ts';
+import { healthOfKey, unlooked } from '../places/health.ts';
 
 /** How a key stands on the two sides. */
 type KeyState =
@@ -22,6 +23,8 @@ interface KeyLine {
   readonly epoch: number;
   readonly publicKey: string;
   readonly state: KeyState;
+  /** Whether copies of this device's share were tested; absent where it holds none. */
+  readonly protected?: boolean;
 }
 
 export const keys: Command = {
@@ -36,7 +39,7 @@ export const keys: Command = {
       const remote = await askServer(device);
       if (!Array.isArray(remote))
         terminal.note(`The server could not be asked: ${(remote as KeepsetError).message}`);
-      const lines = await compare(device, Array.isArray(remote) ? remote : undefined);
+      const lines = await compare(device, homePaths(options), Array.isArray(remote) ? remote : undefined);
       terminal.result(
         { keys: lines },
         lines.length === 0 ? ['No keys yet. Make one with `keepset keygen`.'] : lines.flatMap(print),
@@ -54,14 +57,13 @@ const askServer = async (device: DeviceParty): Promise<readonly KeySummary[] | K
 
 const compare = async (
   device: DeviceParty,
+  paths: HomePaths,
   remote: readonly KeySummary[] | undefined,
 ): Promise<KeyLine[]> => {
   const lines: KeyLine[] = [];
   const local = await device.vault.list();
   for (const keyId of local) {
-    const share = await device.vault.open(keyId);
-    share.secret.wipe();
-    const { group } = share;
+    const { group, protection } = await healthOfKey({ paths, vault: device.vault }, keyId, unlooked);
     const state = stateOf(
       group.epoch,
       remote?.find((key) => key.keyId === keyId),
@@ -74,6 +76,7 @@ const compare = async (
       epoch: group.epoch,
       publicKey: toHex(group.publicKey),
       state,
+      protected: protection.isProtected,
     });
   }
   for (const key of remote ?? [])
@@ -96,7 +99,8 @@ const stateOf = (epoch: number, remote: KeySummary | undefined, asked: boolean):
   return remote.state === 'frozen' ? 'frozen' : 'usable';
 };
 
-const print = ({ keyId, scheme, policy, epoch, state }: KeyLine): string[] => [
+const print = ({ keyId, scheme, policy, epoch, state, protected: isProtected }: KeyLine): string[] => [
   keyId,
   `  ${scheme}, ${policy}, epoch ${epoch}: ${state}`,
+  ...(isProtected === false ? ['  not protected yet: `keepset health` says what is missing'] : []),
 ];

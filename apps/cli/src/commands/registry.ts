@@ -27,6 +27,7 @@ export type CommandName =
   | 'usb'
   | 'kit'
   | 'finder-backup'
+  | 'health'
   | 'policy'
   | 'wizard'
   | 'quickstart';
@@ -58,6 +59,7 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   usb: async () => (await import('./usb.ts')).usb,
   kit: async () => (await import('./kit.ts')).kit,
   'finder-backup': async () => (await import('./finder-backup.ts')).finderBackup,
+  health: async () => (await import('./health.ts')).health,
   policy: async () => (await import('./policy.ts')).policy,
   wizard: async () => (await import('./wizard.ts')).wizard,
   quickstart: async () => (await import('./quickstart.ts')).quickstart,

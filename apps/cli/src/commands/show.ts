@@ -6,6 +6,8 @@ import { withDevice } from '../home/device.ts';
 import { findKeyId } from '../home/keys.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions, homePaths } from '../home/paths.ts';
+import { healthOfKey, unlooked } from '../places/health.ts';
+import { protectionLine } from '../places/health-lines.ts';
 
 export const show: Command = {
   name: 'show',
@@ -21,6 +23,8 @@ export const show: Command = {
       share.secret.wipe();
       const { group, party } = share;
       const written = publicForms(group);
+      const paths = homePaths(options);
+      const { protection } = await healthOfKey({ paths, vault: device.vault }, keyId, unlooked);
       const { scheme, epoch, policy, parties, threshold } = group;
       terminal.result(
         {
@@ -31,6 +35,7 @@ export const show: Command = {
           parties,
           threshold,
           party,
+          protected: protection.isProtected,
           publicKey: toHex(group.publicKey),
           forms: written,
         },
@@ -39,9 +44,10 @@ export const show: Command = {
           `  scheme      ${scheme}`,
           `  policy      ${policy}: ${threshold} of ${parties.length} must sign together`,
           `  epoch       ${epoch}`,
-          `  this device ${party}, its share in ${homePaths(options).shares}`,
+          `  this device ${party}, its share in ${paths.shares}`,
           `  server      ${account.serverParty} at ${account.server}`,
           `  public key  ${toHex(group.publicKey)}`,
+          `  copies      ${protectionLine(protection)}`,
           ...Object.entries(written).flatMap(([name, text]) => [
             '',
             `${name}:`,

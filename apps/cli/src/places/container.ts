@@ -188,11 +188,16 @@ export const damageOf = ({ report }: Judged): readonly string[] => {
   return found;
 };
 
-/** The epoch at which this device holds the key, without unlocking it; undefined if it does not. */
-export const currentEpoch = async (paths: HomePaths, keyId: string): Promise<number | undefined> => {
-  const epochs = (await listIfThere(paths.shares)).flatMap((name) => {
-    const [, key, epoch] = /^([a-z2-7]{26})\.(\d+)\.\d+\.age$/.exec(name) ?? [];
-    return key === keyId && epoch !== undefined ? [Number(epoch)] : [];
-  });
-  return epochs.length === 0 ? undefined : Math.max(...epochs);
+/** The newest copy in which this device itself holds the key, without unlocking it; undefined if it does not. */
+export const currentCopy = async (
+  paths: HomePaths,
+  keyId: string,
+): Promise<{ readonly epoch: number; readonly generation: number } | undefined> => {
+  const [newest] = (await listIfThere(paths.shares))
+    .flatMap((name) => {
+      const [, key, epoch, generation] = /^([a-z2-7]{26})\.(\d+)\.(\d+)\.age$/.exec(name) ?? [];
+      return key === keyId ? [{ epoch: Number(epoch), generation: Number(generation) }] : [];
+    })
+    .toSorted((a, b) => b.epoch - a.epoch || b.generation - a.generation);
+  return newest;
 };

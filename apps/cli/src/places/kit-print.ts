@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { newKitId, renderCodeSheet, renderShareSheets, type KitFacts, type Paper } from '@keepset/places';
 import { encodeShareFile, generateIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
 import { findKeyId } from '../home/keys.ts';
+import { currentCopy } from './container.ts';
 import { loadLedger, nextGeneration, saveKit } from './ledger.ts';
 import { freshPaths, writeNew } from './output.ts';
 import type { Unlocked } from './unlock.ts';
@@ -44,6 +45,7 @@ export const printKit = async (
     const facts = { paper, kit, createdAt, generation, keyId };
     const codePdf = await renderCodeSheet(codeFacts(facts, position), openingKeyOf(identity));
     const sharePdf = await renderShareSheets({ ...shareFacts(facts, position), shareFile: file });
+    const source = (await currentCopy(paths, keyId))?.generation;
     const sha256 = new Uint8Array(createHash('sha256').update(file).digest());
     await saveKit(paths, {
       kind: 'kit',
@@ -51,7 +53,16 @@ export const printKit = async (
       keyId,
       position,
       recipient: identity.recipient,
-      copies: [{ epoch, generation, sha256, createdAt, state: 'written' }],
+      copies: [
+        {
+          epoch,
+          generation,
+          sha256,
+          createdAt,
+          state: 'written',
+          ...(source === undefined ? {} : { source }),
+        },
+      ],
     });
     await writeNew(codeSheet, codePdf);
     codePdf.fill(0);

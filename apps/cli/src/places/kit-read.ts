@@ -1,7 +1,10 @@
 /** From pictures of share sheets back to the share file. */
-import { KeepsetError } from '@keepset/bytes';
+import { createHash } from 'node:crypto';
+import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import { assembleChunks, checkTypedCode, scanCodes } from '@keepset/places';
 import { openShareFile } from '@keepset/wire';
+import type { HomePaths } from '../home/paths.ts';
+import { loadLedger, saveKit, withObservation } from './ledger.ts';
 import { readPicture } from './png.ts';
 
 /** What the sheets hold. */
@@ -34,6 +37,18 @@ export const readKit = async (paths: readonly string[], codes: readonly string[]
   share.secret.wipe();
   const { keyId, epoch } = share.group;
   return { kit, keyId, party: share.party, epoch, generation, file };
+};
+
+/**
+ * Notes in the ledger that a kit of this device was read from its sheets and opened.
+ * @throws KeepsetError of family `place/`
+ */
+export const noteKitOpened = async (paths: HomePaths, { kit, keyId, file }: ReadKit): Promise<void> => {
+  const sha256 = new Uint8Array(createHash('sha256').update(file).digest());
+  const known = (await loadLedger(paths)).find((each) => each.kit === kit && each.keyId === keyId);
+  const copy = known?.copies.find((each) => bytesEqual(each.sha256, sha256));
+  if (known === undefined || copy === undefined) return;
+  await saveKit(paths, withObservation(known, copy, { kind: 'opened' }));
 };
 
 const missing = (have: number, need: number): string =>

@@ -16,8 +16,10 @@ import {
 import { encodeShareFile, generateIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
 import type { Terminal } from '../terminal/terminal.ts';
 import { findKeyId } from '../home/keys.ts';
-import { judge } from './container.ts';
+import { currentCopy, judge } from './container.ts';
+import { usualDomain } from './health.ts';
 import { loadLedger, nextGeneration, saveKit, withCopy, type LedgerCopy, type LedgerKit } from './ledger.ts';
+import { domainOfFolder } from './look.ts';
 import { refuseExisting, refuseSameMedium, writeNew } from './output.ts';
 import type { Unlocked } from './unlock.ts';
 import { finishAfterReplug } from './usb-check.ts';
@@ -71,12 +73,13 @@ export const createStick = async (
       copies: [],
     };
     const { copy, bytes } = await encodeCopy(share, nextGeneration(ledger, keyId), kit.recipient, unlocked);
+    const ownPlace = await domainOfFolder(root, paths.root, share.party, usualDomain(kit));
     const code = openingKeyOf(identity);
     const { sheet } = output;
     // The sheet first: a stick whose code is on no paper is worth nothing.
     if (sheet !== undefined) await writeSheet(sheet, output.paper, kit, copy, code);
     try {
-      await saveKit(paths, withCopy(kit, copy));
+      await saveKit(paths, withCopy({ ...kit, path: root, domain: ownPlace }, copy));
       await createContainer({ files: nodeFileSystem, root, kit: kit.kit, party: position }, bytes, signer);
     } catch (error) {
       if (sheet !== undefined) await rm(sheet, { force: true });
@@ -85,8 +88,8 @@ export const createStick = async (
     // Shown now where somebody is there: what follows may fail, and the stick is written.
     const showNow = output.show && terminal.canAsk;
     if (showNow) for (const line of codeLines(code)) terminal.note(line);
-    await saveKit(paths, withCopy(kit, { ...copy, state: 'written' }));
-    const state = await replugIfPossible(unlocked, terminal, root, kit.kit, [code]);
+    await saveKit(paths, withCopy({ ...kit, path: root, domain: ownPlace }, { ...copy, state: 'written' }));
+    const state = await replugIfPossible(unlocked, terminal, root, kit.kit);
     return {
       ...summaryOf(kit, copy, state),
       ...(output.show && !showNow ? { code } : {}),
@@ -125,8 +128,8 @@ export const renewStick = async (
     const { copy, bytes } = await encodeCopy(share, generation, known.recipient, unlocked);
     await saveKit(paths, withCopy(known, copy));
     await saveCopy(report, bytes, signer, candidate);
-    await saveKit(paths, withCopy(known, { ...copy, state: 'written' }));
-    return summaryOf(known, copy, await replugIfPossible(unlocked, terminal, root, known.kit, []));
+    await saveKit(paths, withCopy({ ...known, path: root }, { ...copy, state: 'written' }));
+    return summaryOf(known, copy, await replugIfPossible(unlocked, terminal, root, known.kit));
   } finally {
     share.secret.wipe();
   }
@@ -160,12 +163,15 @@ const encodeCopy = async (
   share: KeyShare,
   generation: number,
   recipient: string,
-  { signer }: Unlocked,
+  { paths, signer }: Unlocked,
 ): Promise<{ readonly copy: LedgerCopy; readonly bytes: Uint8Array }> => {
   const createdAt = new Date().toISOString();
   const bytes = await encodeShareFile(share, { generation, createdAt }, [recipient], signer);
   const sha256 = new Uint8Array(createHash('sha256').update(bytes).digest());
-  return { bytes, copy: { epoch: share.group.epoch, generation, sha256, createdAt, state: 'intended' } };
+  const { keyId, epoch } = share.group;
+  const source = (await currentCopy(paths, keyId))?.generation;
+  const copy = { epoch, generation, sha256, createdAt, state: 'intended' } as const;
+  return { bytes, copy: { ...copy, ...(source === undefined ? {} : { source }) } };
 };
 
 const writeSheet = async (
@@ -198,11 +204,11 @@ const replugIfPossible = async (
   terminal: Terminal,
   root: string,
   kit: string,
-  codes: readonly string[],
 ): Promise<WrittenStick['state']> => {
   if (!terminal.canAsk) return 'written';
   terminal.note('Written. What was read back may come from memory, not from the stick.');
   if (!(await terminal.askYesNo('Unplug the stick and plug it in again. Is it back?'))) return 'written';
-  await finishAfterReplug(unlocked, root, kit, codes);
+  // Without the code: that it is still in memory proves nothing of what was written down.
+  await finishAfterReplug(unlocked, root, kit, []);
   return 'verified';
 };
