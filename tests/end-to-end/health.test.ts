@@ -3,8 +3,17 @@ import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { decodeCbor, encodeCbor, type CborValue } from '@keepset/bytes';
-import { otherMedium, temporaryFolder } from '../support/folders.ts';
-import { keepset, keepsetJson, run, serve, serverFolders, type Serving } from '../support/processes.ts';
+import { otherMedium, projectRoot, temporaryFolder } from '../support/folders.ts';
+import {
+  bin,
+  keepset,
+  keepsetJson,
+  run,
+  serve,
+  serverFolders,
+  type Ended,
+  type Serving,
+} from '../support/processes.ts';
 
 // Many real processes: on a busy machine they take their time.
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
@@ -183,3 +192,106 @@ const rasterise = async (folder: string): Promise<string[]> => {
     .filter((name) => name.endsWith('.png'))
     .map((name) => join(folder, name));
 };
+
+describe('copies after a refresh', () => {
+  const own = (keyId: string): string[] =>
+    readdirSync(join(home, 'shares')).filter((name) => name.startsWith(keyId));
+  const outcomesOf = (json: Json): Record<string, unknown> =>
+    Object.fromEntries(
+      (json['copies'] as { kit: string; outcome: string }[]).map(({ kit, outcome }) => [kit, outcome]),
+    );
+  const createFolder = async (keyId: string, folder: string): Promise<{ kit: string; code: string }> => {
+    const made = await succeed(['backup', folder, '--cloud', 'icloud', '--show-code', '--key', keyId]);
+    return { kit: made['kit'] as string, code: made['code'] as string };
+  };
+
+  it('are rewritten where they can be reached, and listed where not', async () => {
+    const keyId = await newKey();
+    const [near, far] = [await createStick(keyId), await createStick(keyId)];
+    const cloud = temporaryFolder();
+    const folder = await createFolder(keyId, cloud);
+    const { kit: paper } = await succeed(['kit', '--out', temporaryFolder(), '--key', keyId]);
+    renameSync(far.root, `${far.root}-away`);
+    const refreshed = await succeed(['refresh', '--key', keyId]);
+    expect(refreshed).toMatchObject({ epoch: 1, retired: true });
+    expect(outcomesOf(refreshed)).toEqual({
+      [near.kit]: 'rewritten',
+      [far.kit]: 'unreachable',
+      [folder.kit]: 'rewritten',
+      [paper as string]: 'print',
+    });
+    expect(own(keyId)).toEqual([expect.stringContaining(`${keyId}.1.`)]);
+    expect(readdirSync(join(cloud, `keepset-${folder.kit}`))).toEqual([
+      expect.stringContaining(`${keyId}.1.`),
+    ]);
+    expect(await copyOf(keyId, near.kit)).toMatchObject({ proof: 'written', reach: { status: 'intact' } });
+    expect((await copyOf(keyId, near.kit)).stale).toBeUndefined();
+    expect(await copyOf(keyId, folder.kit)).toMatchObject({
+      proof: 'read back',
+      reach: { status: 'intact' },
+    });
+    expect(await copyOf(keyId, far.kit)).toMatchObject({ stale: 'epoch', counts: false });
+    expect(await copyOf(keyId, paper as string)).toMatchObject({ stale: 'epoch', counts: false });
+    // The codes stay what they were.
+    await succeed(['usb', 'verify', near.root, '--code', near.code]);
+    // Plugged in later, the other stick follows.
+    renameSync(`${far.root}-away`, far.root);
+    const { keys } = await succeed(['backup', '--again', '--key', keyId]);
+    expect(outcomesOf((keys as Json[])[0] ?? {})).toMatchObject({ [far.kit]: 'rewritten' });
+    expect((await copyOf(keyId, far.kit)).stale).toBeUndefined();
+  });
+
+  it('hold up the end of the old share only while they are there and cannot be written', async () => {
+    const keyId = await newKey();
+    const cloud = temporaryFolder();
+    const { kit } = await createFolder(keyId, cloud);
+    const folder = join(cloud, `keepset-${kit}`);
+    renameSync(folder, `${folder}-aside`);
+    writeFileSync(folder, 'in the way');
+    const refreshed = await succeed(['refresh', '--key', keyId]);
+    expect(refreshed).toMatchObject({ epoch: 1, retired: false });
+    expect(outcomesOf(refreshed)).toEqual({ [kit]: 'failed' });
+    expect(own(keyId).map((name) => name.split('.')[1])).toEqual(['0', '1']);
+    rmSync(folder);
+    renameSync(`${folder}-aside`, folder);
+    // Any command that opens the device goes on.
+    const { stderr } = await keepset(['keys', ...phone]);
+    expect(stderr).toContain('rewritten and read back');
+    expect(own(keyId).map((name) => name.split('.')[1])).toEqual(['1']);
+    rmSync(folder, { recursive: true });
+    expect(outcomesOf(await succeed(['refresh', '--key', keyId]))).toEqual({ [kit]: 'gone' });
+    expect(own(keyId).map((name) => name.split('.')[1])).toEqual(['2']);
+  });
+
+  it('are all current in the end wherever the refresh was cut off', async () => {
+    const keyId = await newKey();
+    const stick = await createStick(keyId);
+    const cloud = temporaryFolder();
+    const folder = await createFolder(keyId, cloud);
+    const preload = ['--import', join(projectRoot, 'tests', 'support', 'kill-at.ts')];
+    const refresh = (env: Record<string, string>): Promise<Ended> =>
+      run(process.execPath, [...preload, bin, 'refresh', '--key', keyId, ...phone], { env });
+    const log = join(temporaryFolder(), 'moments');
+    expect(await refresh({ KEEPSET_MOMENTS: log })).toMatchObject({ code: 0 });
+    const moments = readFileSync(log, 'utf8').split('\n');
+    // After the last answer of the server everything is about the copies.
+    const first = moments.lastIndexOf('request.emit') + 1;
+    expect(moments.length - first).toBeGreaterThan(20);
+    for (let at = first; at <= moments.length; at += 4) {
+      expect((await refresh({ KEEPSET_KILL_AT: String(at) })).signal).toBe('SIGKILL');
+      await succeed(['keys']);
+      const epochs = new Set(own(keyId).map((name) => name.split('.')[1]));
+      expect(epochs.size).toBe(1);
+      for (const { id, stale, reach } of (await healthOf(keyId)).copies)
+        expect({ at, id, stale, reach }).toMatchObject({ reach: { status: 'intact' } });
+      for (const { stale } of (await healthOf(keyId)).copies) expect(stale).toBeUndefined();
+      const [epoch = ''] = epochs;
+      expect(await succeed(['usb', 'verify', stick.root, '--code', stick.code])).toMatchObject({
+        epoch: Number(epoch),
+      });
+      expect(readdirSync(join(cloud, `keepset-${folder.kit}`))).toEqual([
+        expect.stringContaining(`${keyId}.${epoch}.`),
+      ]);
+    }
+  });
+});

@@ -22,6 +22,7 @@ export {
   type SignOrder,
   type SignOutcome,
 } from './device/sign.ts';
+export { drillRequest, runDrill } from './device/drill.ts';
 export { shareFileVault, type VaultOptions } from './device/vault.ts';
 export { joinLife, runRefresh, runRepair, runReshare, type Approved } from './device/life.ts';
 export { runFreeze } from './device/freeze.ts';

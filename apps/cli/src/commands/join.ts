@@ -1,5 +1,14 @@
 import { KeepsetError, bytesEqual, toHex } from '@keepset/bytes';
-import { joinGroup, joinKeygen, joinLife, joinSign, type Group, type SignRequest } from '@keepset/ceremony';
+import {
+  drillRequest,
+  joinGroup,
+  joinKeygen,
+  joinLife,
+  joinSign,
+  type DeviceParty,
+  type Group,
+  type SignRequest,
+} from '@keepset/ceremony';
 import type { Command, Invocation } from '../command.ts';
 import { orSettle, withDevice, type OpenDevice } from '../home/device.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
@@ -52,11 +61,8 @@ const takePartInKeygen = async (
   terminal.result(...describeNewKey(made));
 };
 
-const takePartInChange = async (
-  { device }: OpenDevice,
-  group: Group,
-  invocation: Invocation,
-): Promise<void> => {
+const takePartInChange = async (open: OpenDevice, group: Group, invocation: Invocation): Promise<void> => {
+  const { device } = open;
   const { start, initiator } = group.roster;
   if (start.kind === 'keygen' || start.kind === 'sign') return;
   const { terminal } = invocation;
@@ -64,7 +70,7 @@ const takePartInChange = async (
   terminal.note(`${initiator} wants key ${start.keyId} ${change}; you are ${device.party}.`);
   await compare(group, invocation);
   const changed = await orSettle(device, terminal, () => joinLife(device, group));
-  terminal.result(...describeChange('Done', changed));
+  terminal.result(...(await describeChange('Done', changed, open)));
 };
 
 /** This device signs only what it can see itself: the file must lead to the very message that is to be signed. */
@@ -77,6 +83,7 @@ const takePartInSign = async (
   if (start.kind !== 'sign') return;
   const { terminal, positionals, options } = invocation;
   const file = positionals[1];
+  if (file === undefined && (await takePartInDrill(device, group, invocation))) return;
   if (file === undefined)
     throw new KeepsetError(
       'input/invalid-argument',
@@ -98,6 +105,32 @@ const takePartInSign = async (
     terminal.result({ keyId: start.keyId, signature: toHex(signature) }, [
       'Signed together; the other device has the result.',
     ]);
+  } finally {
+    share.secret.wipe();
+  }
+};
+
+/** A drill needs no file: what is signed follows from the session, and is of no use. @returns whether it was one */
+const takePartInDrill = async (
+  device: DeviceParty,
+  group: Group,
+  invocation: Invocation,
+): Promise<boolean> => {
+  const { start, initiator } = group.roster;
+  if (start.kind !== 'sign') return false;
+  const { terminal } = invocation;
+  const share = await device.vault.open(start.keyId);
+  try {
+    if (!isSameRequest(drillRequest(share.group, group.channel.session), start.request)) return false;
+    terminal.note(
+      `${initiator} tries a backup copy of its share of key ${start.keyId}; nothing else is signed.`,
+    );
+    await compare(group, invocation);
+    await joinSign(device, share, group);
+    terminal.result({ keyId: start.keyId, drill: true }, [
+      'The drill is done; the other device has the result.',
+    ]);
+    return true;
   } finally {
     share.secret.wipe();
   }

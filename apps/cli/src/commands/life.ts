@@ -2,10 +2,11 @@ import { KeepsetError } from '@keepset/bytes';
 import { runRefresh, runRepair, runReshare, type Approved, type GroupKey } from '@keepset/ceremony';
 import type { Command, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
-import { orSettle, withDevice } from '../home/device.ts';
+import { orSettle, withDevice, type OpenDevice } from '../home/device.ts';
 import { findKeyId } from '../home/keys.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
+import { renewCopies, renewalLines } from '../places/rewrite.ts';
 import { groupPrompts } from '../terminal/group.ts';
 
 const keyOption = {
@@ -31,17 +32,22 @@ const approvedBy = (options: OptionValues): Approved => {
   return { helpers, adopt: options['adopt'] === true, ...(approval === undefined ? {} : { approval }) };
 };
 
-/** What to say after a key's shares have changed. */
-export const describeChange = (
+/** Rewrites the copies after a key's shares have changed, and says what became of them. */
+export const describeChange = async (
   what: string,
   { keyId, epoch, policy }: GroupKey,
-): [data: Readonly<Record<string, unknown>>, lines: readonly string[]] => [
-  { keyId, epoch, policy },
-  [
-    `${what}: key ${keyId} is at epoch ${epoch}, under ${policy}.`,
-    'Its public key is the same. Copies of older epochs are worth nothing now.',
-  ],
-];
+  { unlocked }: OpenDevice,
+): Promise<[data: Readonly<Record<string, unknown>>, lines: readonly string[]]> => {
+  const renewal = await renewCopies(unlocked, keyId);
+  return [
+    { keyId, epoch, policy, ...renewal },
+    [
+      `${what}: key ${keyId} is at epoch ${epoch}, under ${policy}.`,
+      'Its public key is the same. Copies of older epochs are worth nothing now.',
+      ...renewalLines(renewal),
+    ],
+  ];
+};
 
 export const refresh: Command = {
   name: 'refresh',
@@ -51,12 +57,13 @@ export const refresh: Command = {
   options: { ...keyOption, ...approvalOption, ...passphraseOptions, ...homeOptions },
   examples: ['keepset refresh', 'keepset refresh --key 4osh'],
   run: ({ options, terminal }) =>
-    withDevice(options, terminal, async ({ device }) => {
+    withDevice(options, terminal, async (open) => {
+      const { device } = open;
       const keyId = await findKeyId(device.vault, textOption(options, 'key'));
       const group = await orSettle(device, terminal, () =>
         runRefresh(device, keyId, groupPrompts(terminal), approvedBy(options)),
       );
-      terminal.result(...describeChange('Refreshed', group));
+      terminal.result(...(await describeChange('Refreshed', group, open)));
     }),
 };
 
@@ -81,12 +88,13 @@ export const reshare: Command = {
     "keepset reshare 'thresh(2,server,phone,laptop)' --adopt --with laptop --approval CODE",
   ],
   run: ({ positionals, options, terminal }) =>
-    withDevice(options, terminal, async ({ device }) => {
+    withDevice(options, terminal, async (open) => {
+      const { device } = open;
       const keyId = await findKeyId(device.vault, textOption(options, 'key'));
       const group = await orSettle(device, terminal, () =>
         runReshare(device, keyId, positionals[0] ?? '', groupPrompts(terminal), approvedBy(options)),
       );
-      terminal.result(...describeChange('Reshared', group));
+      terminal.result(...(await describeChange('Reshared', group, open)));
     }),
 };
 
@@ -98,7 +106,7 @@ export const repair: Command = {
   options: { ...keyOption, ...withOption, ...passphraseOptions, ...homeOptions },
   examples: ['keepset repair laptop                    # then `keepset join CODE` on the new laptop'],
   run: ({ positionals, options, terminal }) =>
-    withDevice(options, terminal, async ({ device }) => {
+    withDevice(options, terminal, async ({ device, unlocked }) => {
       const target = positionals[0] ?? '';
       if (target === device.party || target === device.serverParty)
         throw new KeepsetError(
@@ -107,8 +115,11 @@ export const repair: Command = {
         );
       const keyId = await findKeyId(device.vault, textOption(options, 'key'));
       const group = await runRepair(device, keyId, target, groupPrompts(terminal), approvedBy(options));
-      terminal.result({ keyId, target, epoch: group.epoch }, [
+      // A helper's secret stays, but what an ECDSA share holds beside it is new.
+      const renewal = await renewCopies(unlocked, keyId);
+      terminal.result({ keyId, target, epoch: group.epoch, ...renewal }, [
         `Repaired: ${target} holds its share of key ${keyId} again.`,
+        ...renewalLines(renewal),
         'A repair revokes nothing: if the lost device may be in other hands, run `keepset refresh` now.',
       ]);
     }),

@@ -27,7 +27,9 @@ export type CommandName =
   | 'usb'
   | 'kit'
   | 'finder-backup'
+  | 'backup'
   | 'health'
+  | 'drill'
   | 'policy'
   | 'wizard'
   | 'quickstart';
@@ -59,7 +61,9 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   usb: async () => (await import('./usb.ts')).usb,
   kit: async () => (await import('./kit.ts')).kit,
   'finder-backup': async () => (await import('./finder-backup.ts')).finderBackup,
+  backup: async () => (await import('./backup.ts')).backup,
   health: async () => (await import('./health.ts')).health,
+  drill: async () => (await import('./drill.ts')).drill,
   policy: async () => (await import('./policy.ts')).policy,
   wizard: async () => (await import('./wizard.ts')).wizard,
   quickstart: async () => (await import('./quickstart.ts')).quickstart,

@@ -14,8 +14,6 @@ import {
   type ContainerRef,
   type ContainerReport,
 } from '@keepset/places';
-import { listIfThere } from '../home/files.ts';
-import type { HomePaths } from '../home/paths.ts';
 import { newestWritten, type LedgerCopy, type LedgerKit } from './ledger.ts';
 
 /** A container that was looked at, and the newest copy in it. */
@@ -186,18 +184,4 @@ export const damageOf = ({ report }: Judged): readonly string[] => {
   }
   if (report.metadataFile !== 'intact') found.push(`metadata.json is ${report.metadataFile}`);
   return found;
-};
-
-/** The newest copy in which this device itself holds the key, without unlocking it; undefined if it does not. */
-export const currentCopy = async (
-  paths: HomePaths,
-  keyId: string,
-): Promise<{ readonly epoch: number; readonly generation: number } | undefined> => {
-  const [newest] = (await listIfThere(paths.shares))
-    .flatMap((name) => {
-      const [, key, epoch, generation] = /^([a-z2-7]{26})\.(\d+)\.(\d+)\.age$/.exec(name) ?? [];
-      return key === keyId ? [{ epoch: Number(epoch), generation: Number(generation) }] : [];
-    })
-    .toSorted((a, b) => b.epoch - a.epoch || b.generation - a.generation);
-  return newest;
 };

@@ -90,21 +90,23 @@ const stepFor = (copy: ListedCopy): string | undefined => {
   if (copy.reach.status === 'damaged') return damages(copy.kind, path, copy.reach.reason);
   if (copy.kind === 'usb' && copy.proof === 'written')
     return `unplug it, plug it in again,\n      keepset usb verify ${path} --replugged`;
-  if (!copy.counts) return `try its code:\n      ${trials(copy.kind, path)}`;
-  return copy.due ? `tested long ago; try its code again:\n      ${trials(copy.kind, path)}` : undefined;
+  if (!copy.counts) return `try its code:\n      ${trials(copy)}`;
+  if (copy.due) return `tested long ago; try its code again:\n      ${trials(copy)}`;
+  return copy.proof === 'decrypted' ? `prove that it recovers:\n      ${trials(copy)}` : undefined;
 };
 
-const renewals = (kind: CopyKind, path: string): string =>
-  kind === 'usb'
-    ? `write the current share:\n      keepset usb create ${path} --again`
+const renewals = (kind: CopyKind, path: string): string => {
+  if (kind === 'usb') return `write the current share:\n      keepset usb create ${path} --again`;
+  return kind !== 'printed-kit'
+    ? 'write the current share:\n      keepset backup --again'
     : 'worth nothing any more; destroy it and make a new one:\n      keepset kit --out DIR';
+};
 
 const damages = (kind: CopyKind, path: string, reason: string): string =>
   kind === 'usb'
     ? `${reason}\n      keepset usb repair ${path}`
     : `damaged; make another one:\n      ${reason}`;
 
-const trials = (kind: CopyKind, path: string): string =>
-  kind === 'usb'
-    ? `keepset usb verify ${path} --code -`
-    : 'keepset kit read PICTURE… --code - --out share.age';
+/** A drill opens it, and proves recovery at once. */
+const trials = ({ id, kind }: ListedCopy): string =>
+  `keepset drill ${kind === 'printed-kit' ? 'PICTURE… ' : ''}--copy ${shortKit(id)} --code -`;

@@ -8,7 +8,7 @@ import {
   type Protection,
   type Sharing,
 } from '@keepset/places';
-import { currentCopy } from './container.ts';
+import { currentShare } from '../home/own-shares.ts';
 import { evidenceOf, kindOf, loadLedger, newestWritten, type LedgerKit } from './ledger.ts';
 import { lookAt } from './look.ts';
 import type { Unlocked } from './unlock.ts';
@@ -40,7 +40,7 @@ export const healthOfKey = async (
   share.secret.wipe();
   const { group, party } = share;
   const now = new Date().toISOString();
-  const own = await currentCopy(paths, keyId);
+  const own = await currentShare(paths, keyId);
   const generation = own?.generation ?? 0;
   const current: Sharing = { epoch: group.epoch, source: generation };
   const home: CopyRecord = {
@@ -69,7 +69,7 @@ export const healthOfKey = async (
 export const unlooked: typeof lookAt = () => Promise.resolve({ status: 'unseen' });
 
 /** A kit's newest copy that was written; one that was only intended was never written. */
-const recordOf = (kit: LedgerKit): CopyRecord => {
+export const recordOf = (kit: LedgerKit): CopyRecord => {
   const copy = newestWritten(kit) ?? kit.copies.at(-1);
   return {
     id: kit.kit,

@@ -24,6 +24,18 @@ export interface ReadKit {
  * (another kit's recovery code), `input/invalid-argument` (pictures, or no recovery code).
  */
 export const readKit = async (paths: readonly string[], codes: readonly string[]): Promise<ReadKit> => {
+  const { kit, bytes: file, keys } = await readSheets(paths, codes);
+  const { share, generation } = await openShareFile(file, keys);
+  share.secret.wipe();
+  const { keyId, epoch } = share.group;
+  return { kit, keyId, party: share.party, epoch, generation, file };
+};
+
+/** The share file on the sheets, still sealed, and the keys to try on it. @throws KeepsetError as {@link readKit} */
+export const readSheets = async (
+  paths: readonly string[],
+  codes: readonly string[],
+): Promise<{ readonly kit: string; readonly bytes: Uint8Array; readonly keys: readonly string[] }> => {
   const texts: string[] = [];
   // One after the other: a page is large when it is unpacked.
   for (const path of paths) texts.push(...(await scanCodes([await readPicture(path)])));
@@ -33,10 +45,7 @@ export const readKit = async (paths: readonly string[], codes: readonly string[]
       hint: 'Scan all share sheets at 200 to 300 dpi, flat and whole; several pictures of a page are fine.',
     });
   const { kit, file } = scan.assembled;
-  const { share, generation } = await openShareFile(file, keysAmong(texts, codes));
-  share.secret.wipe();
-  const { keyId, epoch } = share.group;
-  return { kit, keyId, party: share.party, epoch, generation, file };
+  return { kit, bytes: file, keys: keysAmong(texts, codes) };
 };
 
 /**

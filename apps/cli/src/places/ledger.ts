@@ -1,6 +1,6 @@
 /**
  * What this device remembers of the copies it handed out, one small file for each stick, kit, folder or keyring.
- * @spec spec/health.md §4
+ * @spec spec/health.md §5
  */
 import { join } from 'node:path';
 import * as v from 'valibot';

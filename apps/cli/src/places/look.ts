@@ -1,6 +1,6 @@
 /** Looking at the places where copies were written, without a code and without altering anything. */
 import { join } from 'node:path';
-import { KeepsetError, bytesEqual, toKeepsetError } from '@keepset/bytes';
+import { KeepsetError, bytesEqual, toKeepsetError, type ErrorCode } from '@keepset/bytes';
 import {
   keyringPlace,
   macKeychain,
@@ -24,12 +24,15 @@ export const lookAt = async (kit: LedgerKit, ledger: readonly LedgerKit[]): Prom
   } catch (thrown) {
     const { code, message } = toKeepsetError(thrown);
     if (code === 'bug/invariant') throw thrown;
-    const isAway = ['place/unreachable', 'place/not-found', 'place/foreign', 'place/locked'].includes(code);
+    const isAway = away.includes(code) || (kit.kind === 'usb' && otherStick.includes(code));
     return { status: isAway ? 'unreachable' : 'damaged', reason: message };
   }
 };
 
+const away: readonly ErrorCode[] = ['place/unreachable', 'place/locked'];
 /** An empty folder, or another stick, stands where this one was: it is not plugged in. */
+const otherStick: readonly ErrorCode[] = ['place/not-found', 'place/foreign'];
+
 const lookAtStick = async (kit: LedgerKit, ledger: readonly LedgerKit[]): Promise<Reach> => {
   if (kit.path === undefined) throw unknownPath();
   const damage = damageOf(await judge(kit.path, ledger, [], kit.kit));
@@ -55,10 +58,13 @@ export const placeOf = async (kit: LedgerKit): Promise<SharePlace> => {
   if ((await nodeFileSystem.facts(kit.path)) === null)
     throw new KeepsetError('place/unreachable', `There is no folder ${kit.path}.`);
   const folder = copyFolder(kit.path, kit.kit);
-  if ((await nodeFileSystem.facts(folder)) === null)
-    throw new KeepsetError('place/damaged', `${folder} is gone.`);
+  if (await isGone(kit)) throw new KeepsetError('place/damaged', `${folder} is gone.`);
   return openFilePlace(folder, sealedFiles);
 };
+
+/** Whether somebody removed the folder of a folder copy. */
+export const isGone = async ({ kind, path, kit }: LedgerKit): Promise<boolean> =>
+  kind === 'folder' && path !== undefined && (await nodeFileSystem.facts(copyFolder(path, kit))) === null;
 
 /** Where a folder copy lies: in a folder of its own, so that nothing else is ever touched. */
 export const copyFolder = (path: string, kit: string): string => join(path, `keepset-${kit}`);

@@ -1,8 +1,9 @@
 /** Verifying and repairing a stick. */
 import { KeepsetError } from '@keepset/bytes';
 import { mirrorCopy, repairContainer } from '@keepset/places';
+import { currentShare } from '../home/own-shares.ts';
 import type { HomePaths } from '../home/paths.ts';
-import { currentCopy, damageOf, judge, type Judged } from './container.ts';
+import { damageOf, judge, type Judged } from './container.ts';
 import { loadLedger, saveKit, withObservation } from './ledger.ts';
 import type { Unlocked } from './unlock.ts';
 
@@ -46,7 +47,7 @@ const refuseDamage = (judged: Judged): void => {
 };
 
 const refuseOldEpoch = async (paths: HomePaths, { facts }: Judged): Promise<void> => {
-  const current = facts === undefined ? undefined : (await currentCopy(paths, facts.keyId))?.epoch;
+  const current = facts === undefined ? undefined : (await currentShare(paths, facts.keyId))?.epoch;
   if (facts === undefined || current === undefined || facts.epoch >= current) return;
   throw new KeepsetError(
     'place/stale',

@@ -137,10 +137,12 @@ export const holdPending = async (
 export const isRival = (entry: OpenSession, other: OpenSession): boolean =>
   other.keyId === entry.keyId && other.epoch === entry.epoch && !bytesEqual(other.session, entry.session);
 
-/** Makes a pending share final, now that the server has committed it, and destroys shares of earlier epochs. */
+/**
+ * Makes a pending share final, now that the server has committed it. Shares of earlier epochs stay, until whoever keeps
+ * copies of them elsewhere has rewritten those and retires them.
+ */
 export const keepShare = async (device: DeviceParty, session: Uint8Array, share: KeyShare): Promise<void> => {
   const { keyId, epoch } = share.group;
   await device.vault.promote(keyId, epoch);
-  await device.vault.retire(keyId, epoch);
   await device.journal.remove(session);
 };

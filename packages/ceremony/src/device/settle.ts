@@ -28,10 +28,9 @@ export const settleOpenSessions = async (device: DeviceParty): Promise<readonly 
       const head = await device.logPin.load();
       const { state, evidence } = await device.transport.resolve(session, head === undefined ? {} : { head });
       if (state === 'committed') {
-        // The server's word alone does not retire a share: the act must be in its log.
+        // The server's word alone does not replace a share: the act must be in its log.
         await acceptEvidence(device, evidence, { kind, session, keyId, epoch }, head);
         await device.vault.promote(keyId, epoch);
-        await device.vault.retire(keyId, epoch);
       } else if (!(await device.journal.list()).some((other) => isRival(entry, other))) {
         // Where another session is open, the pending share is that one's, or goes with it.
         await device.vault.discard(keyId, epoch);

@@ -63,20 +63,7 @@ export const signWith = async (
   coSigners?: CoSigners,
 ): Promise<SignOutcome> => {
   const { group } = share;
-  const isWitnessed = !group.parties.includes(device.serverParty);
-  const present = [device.party, ...(isWitnessed ? [] : [device.serverParty]), ...(coSigners?.parties ?? [])];
-  const quorum = group.parties.filter((party) => present.includes(party));
-  for (const party of present)
-    if (!group.parties.includes(party))
-      throw new KeepsetError('policy/unsatisfied', `${party} holds no share of this key (${group.policy}).`);
-  if (quorum.length < group.threshold)
-    throw new KeepsetError(
-      'policy/unsatisfied',
-      `${quorum.join(' and ')} are not enough for ${group.policy}.`,
-      {
-        hint: `Let other devices sign too: --with ${group.parties.filter((party) => !quorum.includes(party)).join(' or --with ')}.`,
-      },
-    );
+  const quorum = quorumWith(device, group, coSigners);
   const session = (device.rng ?? systemRng)(32);
   const start: SignStart = { kind: 'sign', keyId: group.keyId, epoch: group.epoch, quorum, request };
   if (coSigners === undefined || coSigners.parties.length === 0) {
@@ -99,6 +86,32 @@ export const signWith = async (
   return makeSignature(device, share, start, gathered);
 };
 
+/**
+ * This device, the server and the co-signers, in policy order.
+ * @throws KeepsetError `policy/unsatisfied` naming what is missing.
+ */
+export const quorumWith = (
+  device: DeviceParty,
+  group: GroupKey,
+  coSigners: CoSigners | undefined,
+): readonly string[] => {
+  const isWitnessed = !group.parties.includes(device.serverParty);
+  const present = [device.party, ...(isWitnessed ? [] : [device.serverParty]), ...(coSigners?.parties ?? [])];
+  const quorum = group.parties.filter((party) => present.includes(party));
+  for (const party of present)
+    if (!group.parties.includes(party))
+      throw new KeepsetError('policy/unsatisfied', `${party} holds no share of this key (${group.policy}).`);
+  if (quorum.length < group.threshold)
+    throw new KeepsetError(
+      'policy/unsatisfied',
+      `${quorum.join(' and ')} are not enough for ${group.policy}.`,
+      {
+        hint: `Let other devices sign too: --with ${group.parties.filter((party) => !quorum.includes(party)).join(' or --with ')}.`,
+      },
+    );
+  return quorum;
+};
+
 /** Takes part in a signature that another device started. The caller has shown its owner what is being signed. */
 export const joinSign = (device: DeviceParty, share: KeyShare, group: Group): Promise<SignOutcome> => {
   const { start } = group.roster;
@@ -109,7 +122,8 @@ export const joinSign = (device: DeviceParty, share: KeyShare, group: Group): Pr
   return makeSignature(device, share, start, group);
 };
 
-const makeSignature = async (
+/** Runs the protocol of a signature in a session that is open, or opens with its first step. */
+export const makeSignature = async (
   device: DeviceParty,
   share: KeyShare,
   { quorum, request, keyId, epoch }: SignStart,
