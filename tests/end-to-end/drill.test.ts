@@ -1,5 +1,5 @@
 /** Drills with the real command: the copy signs, whatever the scheme; what must fail fails, and the ledger says how far it came. */
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Secret, bytesEqual } from '@keepset/bytes';
@@ -15,7 +15,7 @@ import { printInvite } from '@keepset/transport';
 import { startServer, type RunningServer } from '@keepset/server';
 import { newDevice, type TestDevice } from '../support/device.ts';
 import { otherMedium, temporaryFolder } from '../support/folders.ts';
-import { bin, errorOf, keepset, keepsetJson, start, untilSaid } from '../support/processes.ts';
+import { bin, errorOf, keepset, keepsetJson, onTerminal, start, untilSaid } from '../support/processes.ts';
 import { serverOptions } from '../support/server.ts';
 
 // Many real processes: on a busy machine they take their time.
@@ -168,10 +168,22 @@ describe('keepset drill', () => {
     expect(await proofOf(kit)).toBe('decrypted');
   });
 
-  it('asks for the code three times at most', async () => {
-    const ended = await keepset(['drill', temporaryFolder(), '--code', '-', ...phone]);
-    expect(ended.code).toBe(2);
-    expect(existsSync(join(home, 'usb-ledger'))).toBe(true);
+  it('asks for the code three times at most, and counts', async () => {
+    const keyId = await newKey();
+    const [one, two] = [await backup(keyId), await backup(keyId)];
+    const ask = ['drill', one.folder, '--code', '-', ...phone];
+    const wrong = [
+      ['attempt 1 of 3', `${two.code}\n`],
+      ['attempt 2 of 3', `${one.code.slice(0, -1)}\n`],
+    ] as const;
+    const right = await onTerminal(ask, [...wrong, ['attempt 3 of 3', `${one.code}\n`]]);
+    expect(right.stdout).toContain('This code does not open this copy.');
+    expect(right.stdout).toContain('a character is missing');
+    expect(right.stdout).toContain('Recovery proven');
+    expect(right).toMatchObject({ code: 0 });
+    const never = await onTerminal(ask, [...wrong, ['attempt 3 of 3', `${two.code}\n`]]);
+    expect(never.code).toBe(6);
+    expect(never.stdout).not.toContain('attempt 4');
   });
 });
 
@@ -214,8 +226,15 @@ describe('a drill', () => {
       ['--home', own.home],
     );
     const drill = start(process.execPath, [
-      ...[bin, 'drill', folder, '--code', kit['code'] as string, '--with', 'laptop'],
-      ...['--home', own.home],
+      bin,
+      'drill',
+      folder,
+      '--code',
+      kit['code'] as string,
+      '--with',
+      'laptop',
+      '--home',
+      own.home,
     ]);
     await untilSaid(drill, 'keepset join keepset-join-');
     const [, code = ''] = /keepset join (keepset-join-\S+)/.exec(drill.stderr()) ?? [];

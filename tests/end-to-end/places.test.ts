@@ -29,11 +29,11 @@ import {
   errorOf,
   keepset,
   keepsetJson,
+  onTerminal,
   run,
   serve,
   serverFolders,
   start,
-  type Ended,
 } from '../support/processes.ts';
 
 const work = temporaryFolder();
@@ -616,25 +616,3 @@ describe('keepset finder-backup', () => {
     expect((await failure(extract(none, 'none'))).code).toBe('place/not-found');
   });
 });
-
-/** Runs `keepset` on a pseudo-terminal; types each answer when its question stands there. */
-const onTerminal = async (
-  args: readonly string[],
-  answers: readonly (readonly [question: string, keys: string])[],
-): Promise<Ended> => {
-  const command = [process.execPath, bin, ...args];
-  const quoted = command.map((word) => `'${word}'`).join(' ');
-  const [program, options] =
-    process.platform === 'darwin'
-      ? ['script', ['-q', '/dev/null', ...command]]
-      : ['script', ['-qec', quoted, '/dev/null']];
-  const running = start(program, options, { detached: true });
-  let next = 0;
-  running.child.stdout?.on('data', () => {
-    const answer = answers[next];
-    if (answer === undefined || !running.stdout().includes(answer[0])) return;
-    next += 1;
-    running.child.stdin?.write(answer[1]);
-  });
-  return running.ended;
-};
