@@ -25,7 +25,6 @@ import { openShareFile } from '@keepset/wire';
 import { makeBackup } from '../../packages/places/test/backup-maker.ts';
 import { otherMedium, temporaryFolder } from '../support/folders.ts';
 import {
-  bin,
   errorOf,
   keepset,
   keepsetJson,
@@ -33,7 +32,6 @@ import {
   run,
   serve,
   serverFolders,
-  start,
 } from '../support/processes.ts';
 
 const work = temporaryFolder();

@@ -1,4 +1,5 @@
 /** A copy in a plain folder, such as one that a cloud drive synchronises, or in the desktop's keyring. */
+import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { resolve, sep } from 'node:path';
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
@@ -73,7 +74,6 @@ export const createCopy = async (
     const where = path === undefined ? 'in the keyring' : `in the folder keepset-${kit.kit}`;
     if (sheet !== undefined) await writeCodeSheet(sheet, output.paper, kit, copy, code, where);
     try {
-      await saveKit(paths, withCopy(kit, copy));
       await write(unlocked, kit, await newPlaceOf(kit), copy, bytes);
     } catch (error) {
       if (sheet !== undefined) await rm(sheet, { force: true });
@@ -99,7 +99,6 @@ export const renewCopy = async (
   const place = await placeOf(kit);
   const generation = nextGeneration(await loadLedger(unlocked.paths), kit.keyId);
   const { copy, bytes } = await encodeCopy(unlocked, share, generation, kit.recipient);
-  await saveKit(unlocked.paths, withCopy(kit, copy));
   return write(unlocked, kit, place, copy, bytes);
 };
 
@@ -112,15 +111,29 @@ const write = async (
 ): Promise<LedgerCopy> => {
   const { keyId } = kit;
   const { epoch, generation } = copy;
+  const before = await place.get({ keyId, epoch });
+  if (before !== null && !isOf(kit, before.bytes))
+    throw new KeepsetError('place/exists', 'Another copy of this key lies there already.', {
+      hint: 'A keyring holds one copy of a key; `keepset backup --again` renews it. Use another place.',
+    });
+  await saveKit(paths, withCopy(kit, copy));
   await place.put({ keyId, epoch }, bytes, { generation });
   const found = await place.get({ keyId, epoch });
   if (found === null || !bytesEqual(found.bytes, bytes))
     throw new KeepsetError('place/damaged', 'The copy does not read back as it was written.');
   // Before it is noted that this copy is done: whoever is cut off here begins again.
   for (const entry of await place.list())
-    if (entry.keyId === keyId && entry.epoch < epoch) await place.remove(entry);
+    if (entry.keyId === keyId && entry.epoch < epoch && isOf(kit, (await place.get(entry))?.bytes))
+      await place.remove(entry);
   await saveKit(paths, withObservation(kit, copy, { kind: 'read', afresh: false }));
   return copy;
+};
+
+/** Whether the bytes were written for this kit: a keyring may hold copies of other devices on this computer. */
+const isOf = ({ copies }: LedgerKit, bytes: Uint8Array | undefined): boolean => {
+  if (bytes === undefined) return false;
+  const hash = createHash('sha256').update(bytes).digest();
+  return copies.some(({ sha256 }) => bytesEqual(sha256, hash));
 };
 
 const newPlaceOf = (kit: LedgerKit): Promise<SharePlace> =>

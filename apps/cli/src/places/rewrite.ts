@@ -72,7 +72,14 @@ export const continueRenewals = async (
   terminal: Terminal,
 ): Promise<void> => {
   for (const keyId of await unretiredKeys(unlocked.paths))
-    for (const line of renewalLines(await renewCopies(unlocked, keyId), keyId)) terminal.note(line);
+    try {
+      for (const line of renewalLines(await renewCopies(unlocked, keyId), keyId)) terminal.note(line);
+    } catch (thrown) {
+      // What the command is for does not depend on it, and the next one tries again.
+      const { code, message } = toKeepsetError(thrown);
+      if (code === 'bug/invariant') throw thrown;
+      terminal.note(`Copies of key ${keyId} could not be rewritten: ${message}`);
+    }
 };
 
 /** What to say of copies, a line or two for each. @param keyId where it is not clear which key is meant */
