@@ -4,7 +4,6 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   ftruncateSync,
   closeSync,
@@ -19,23 +18,20 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeCbor, encodeCbor } from '@keepset/bytes';
 import { openShareFile } from '@keepset/wire';
 import { makeBackup } from '../../packages/places/test/backup-maker.ts';
-import { temporaryFolder } from '../support/folders.ts';
+import { otherMedium, temporaryFolder } from '../support/folders.ts';
 import {
-  bin,
   errorOf,
   keepset,
   keepsetJson,
+  onTerminal,
   run,
   serve,
   serverFolders,
-  start,
-  type Ended,
 } from '../support/processes.ts';
 
 const work = temporaryFolder();
@@ -81,22 +77,6 @@ const reading = async <T>(medium: string, work: () => Promise<T>): Promise<T> =>
 const verifyFails = (medium: string, ...args: readonly string[]): ReturnType<typeof failure> =>
   reading(medium, () => failure(['usb', 'verify', medium, ...phone, ...args]));
 
-/** A folder on another medium than the temporary folder. */
-const otherMedium = (): string => {
-  const found = ['/dev/shm', '/run', '/var/tmp', '/Volumes'].find(
-    (folder) => existsSync(folder) && statSync(folder).dev !== statSync(tmpdir()).dev && isWritable(folder),
-  );
-  if (found === undefined) throw new Error('this test needs a second file system, such as /dev/shm');
-  return mkdtempSync(join(found, 'keepset-test-'));
-};
-const isWritable = (folder: string): boolean => {
-  try {
-    rmSync(mkdtempSync(join(folder, 'keepset-test-')), { recursive: true });
-    return true;
-  } catch {
-    return false;
-  }
-};
 let elsewhere: string;
 afterAll(() => rmSync(elsewhere, { recursive: true, force: true }));
 
@@ -634,25 +614,3 @@ describe('keepset finder-backup', () => {
     expect((await failure(extract(none, 'none'))).code).toBe('place/not-found');
   });
 });
-
-/** Runs `keepset` on a pseudo-terminal; types each answer when its question stands there. */
-const onTerminal = async (
-  args: readonly string[],
-  answers: readonly (readonly [question: string, keys: string])[],
-): Promise<Ended> => {
-  const command = [process.execPath, bin, ...args];
-  const quoted = command.map((word) => `'${word}'`).join(' ');
-  const [program, options] =
-    process.platform === 'darwin'
-      ? ['script', ['-q', '/dev/null', ...command]]
-      : ['script', ['-qec', quoted, '/dev/null']];
-  const running = start(program, options, { detached: true });
-  let next = 0;
-  running.child.stdout?.on('data', () => {
-    const answer = answers[next];
-    if (answer === undefined || !running.stdout().includes(answer[0])) return;
-    next += 1;
-    running.child.stdin?.write(answer[1]);
-  });
-  return running.ended;
-};

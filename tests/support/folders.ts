@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,3 +19,20 @@ export const temporaryFolder = (): string => {
 afterAll(() => {
   for (const folder of made.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
+
+/** A folder on another medium than the temporary folder; whoever asks removes it. */
+export const otherMedium = (): string => {
+  const found = ['/dev/shm', '/run', '/var/tmp', '/Volumes'].find(
+    (folder) => existsSync(folder) && statSync(folder).dev !== statSync(tmpdir()).dev && isWritable(folder),
+  );
+  if (found === undefined) throw new Error('this test needs a second file system, such as /dev/shm');
+  return mkdtempSync(join(found, 'keepset-test-'));
+};
+const isWritable = (folder: string): boolean => {
+  try {
+    rmSync(mkdtempSync(join(folder, 'keepset-test-')), { recursive: true });
+    return true;
+  } catch {
+    return false;
+  }
+};

@@ -196,3 +196,25 @@ export const untilSaid = ({ child, stderr, ended }: Running, text: string): Prom
     look();
     ended.then(() => reject(new Error(`ended before it said "${text}":\n${stderr()}`)), reject);
   });
+
+/** Runs `keepset` on a pseudo-terminal; types each answer when its question stands there. */
+export const onTerminal = async (
+  args: readonly string[],
+  answers: readonly (readonly [question: string, keys: string])[],
+): Promise<Ended> => {
+  const command = [process.execPath, bin, ...args];
+  const quoted = command.map((word) => `'${word}'`).join(' ');
+  const [program, options] =
+    process.platform === 'darwin'
+      ? ['script', ['-q', '/dev/null', ...command]]
+      : ['script', ['-qec', quoted, '/dev/null']];
+  const running = start(program, options, { detached: true });
+  let next = 0;
+  running.child.stdout?.on('data', () => {
+    const answer = answers[next];
+    if (answer === undefined || !running.stdout().includes(answer[0])) return;
+    next += 1;
+    running.child.stdin?.write(answer[1]);
+  });
+  return running.ended;
+};

@@ -29,7 +29,8 @@ export interface Command {
   readonly positionals: readonly [min: number, max: number];
   readonly options: Readonly<Record<string, OptionSpec>>;
   readonly examples: readonly string[];
-  run(invocation: Invocation): Promise<void>;
+  /** Gives the exit code where it is not 0, although nothing failed. */
+  run(invocation: Invocation): Promise<number | void>;
 }
 
 /** The option's text, or undefined. */

@@ -22,8 +22,7 @@ export const main = async (args: readonly string[]): Promise<number> => {
       terminal.result({ commands: commandNames }, [await overview(rest[0])]);
       return 0;
     }
-    await runCommand(await loadCommand(known(name)), rest, terminal);
-    return 0;
+    return await runCommand(await loadCommand(known(name)), rest, terminal);
   } catch (thrown) {
     return report(toKeepsetError(thrown), terminal);
   }
@@ -38,18 +37,18 @@ const known = (name: string): CommandName => {
   return found;
 };
 
-const runCommand = async (command: Command, args: readonly string[], terminal: Terminal): Promise<void> => {
+const runCommand = async (command: Command, args: readonly string[], terminal: Terminal): Promise<number> => {
   const { values, positionals } = parse(command, args);
   if (values['help'] === true) {
     terminal.result({ command: command.name, usage: command.usage }, [commandHelp(command, commonOptions)]);
-    return;
+    return 0;
   }
   const [min, max] = command.positionals;
   if (positionals.length < min || positionals.length > max)
     throw new KeepsetError('input/invalid-argument', `Usage: keepset ${command.name} ${command.usage}`, {
       hint: `See \`keepset ${command.name} --help\`.`,
     });
-  await command.run({ positionals, options: values, terminal });
+  return (await command.run({ positionals, options: values, terminal })) ?? 0;
 };
 
 const parse = (

@@ -32,3 +32,4 @@ export * from './finder-backup/index.ts';
 export * from './native/index.ts';
 export * from './passkey/index.ts';
 export * from './keyring/index.ts';
+export * from './health/index.ts';

@@ -1,10 +1,12 @@
 import { KeepsetError, bytesEqual, toHex } from '@keepset/bytes';
 import {
+  drillRequest,
   joinGroup,
   joinKeygen,
   joinLife,
   joinOpen,
   joinSign,
+  type DeviceParty,
   type Group,
   type SignRequest,
 } from '@keepset/ceremony';
@@ -12,6 +14,7 @@ import { readVaultHeader } from '@keepset/wire';
 import type { Command, Invocation } from '../command.ts';
 import { orSettle, withDevice, type OpenDevice } from '../home/device.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
+import { renewCopies } from '../places/rewrite.ts';
 import { homeOptions } from '../home/paths.ts';
 import { describeIntent, intentOptions, readInput, understand } from '../intents.ts';
 import { compareDigits } from '../terminal/group.ts';
@@ -67,11 +70,8 @@ const takePartInKeygen = async (
   terminal.result(...describeNewKey(made));
 };
 
-const takePartInChange = async (
-  { device }: OpenDevice,
-  group: Group,
-  invocation: Invocation,
-): Promise<void> => {
+const takePartInChange = async (open: OpenDevice, group: Group, invocation: Invocation): Promise<void> => {
+  const { device } = open;
   const { start, initiator } = group.roster;
   if (start.kind === 'keygen' || start.kind === 'sign' || start.kind === 'open') return;
   const { terminal } = invocation;
@@ -80,7 +80,9 @@ const takePartInChange = async (
   await compare(group, invocation);
   const changed = await orSettle(device, terminal, () => joinLife(device, group));
   terminal.result(
-    ...(start.kind === 'repair' ? describeRepair(start.target, changed) : describeChange('Done', changed)),
+    ...(start.kind === 'repair'
+      ? describeRepair(start.target, changed, await renewCopies(open.unlocked, changed.keyId))
+      : await describeChange('Done', changed, open)),
   );
 };
 
@@ -94,6 +96,7 @@ const takePartInSign = async (
   if (start.kind !== 'sign') return;
   const { terminal, positionals, options } = invocation;
   const file = positionals[1];
+  if (file === undefined && (await takePartInDrill(device, group, invocation))) return;
   if (file === undefined)
     throw new KeepsetError(
       'input/invalid-argument',
@@ -152,6 +155,32 @@ const takePartInOpen = async (
     terminal.result({ keyId: start.keyId, opener: initiator }, [
       `Opened together; ${initiator} has the content.`,
     ]);
+  } finally {
+    share.secret.wipe();
+  }
+};
+
+/** A drill needs no file: what is signed follows from the session, and is of no use. @returns whether it was one */
+const takePartInDrill = async (
+  device: DeviceParty,
+  group: Group,
+  invocation: Invocation,
+): Promise<boolean> => {
+  const { start, initiator } = group.roster;
+  if (start.kind !== 'sign') return false;
+  const { terminal } = invocation;
+  const share = await device.vault.open(start.keyId);
+  try {
+    if (!isSameRequest(drillRequest(share.group, group.channel.session), start.request)) return false;
+    terminal.note(
+      `${initiator} tries a backup copy of its share of key ${start.keyId}; nothing else is signed.`,
+    );
+    await compare(group, invocation);
+    await joinSign(device, share, group);
+    terminal.result({ keyId: start.keyId, drill: true }, [
+      'The drill is done; the other device has the result.',
+    ]);
+    return true;
   } finally {
     share.secret.wipe();
   }

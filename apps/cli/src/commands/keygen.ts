@@ -85,6 +85,7 @@ export const describeNewKey = (
     scheme === 'ecdh-p256'
       ? 'Next: keepset seal FILE, and later keepset open FILE.age'
       : 'Next: keepset sign FILE',
+    'Not protected yet: `keepset health` says what is missing.',
   ];
   return [{ keyId, scheme, policy, epoch, publicKey, ...standing.data }, lines];
 };

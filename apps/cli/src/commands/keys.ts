@@ -4,7 +4,8 @@ import type { KeySummary } from '@keepset/wire';
 import type { Command } from '../command.ts';
 import { withDevice } from '../home/device.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
-import { homeOptions } from '../home/paths.ts';
+import { homeOptions, homePaths, type HomePaths } from '../home/paths.ts';
+import { healthOfKey, unlooked } from '../places/health.ts';
 import { standingOf } from '../policy/standing.ts';
 
 /** How a key stands on the two sides. */
@@ -25,6 +26,8 @@ interface KeyLine {
   readonly state: KeyState;
   /** Said of keys of which this device holds a share. */
   readonly credibleMinimum?: boolean;
+  /** Whether copies of this device's share were tested; absent where it holds none. */
+  readonly protected?: boolean;
 }
 
 export const keys: Command = {
@@ -39,7 +42,7 @@ export const keys: Command = {
       const remote = await askServer(device);
       if (!Array.isArray(remote))
         terminal.note(`The server could not be asked: ${(remote as KeepsetError).message}`);
-      const lines = await compare(device, Array.isArray(remote) ? remote : undefined);
+      const lines = await compare(device, homePaths(options), Array.isArray(remote) ? remote : undefined);
       terminal.result(
         { keys: lines },
         lines.length === 0 ? ['No keys yet. Make one with `keepset keygen`.'] : lines.flatMap(print),
@@ -57,14 +60,13 @@ const askServer = async (device: DeviceParty): Promise<readonly KeySummary[] | K
 
 const compare = async (
   device: DeviceParty,
+  paths: HomePaths,
   remote: readonly KeySummary[] | undefined,
 ): Promise<KeyLine[]> => {
   const lines: KeyLine[] = [];
   const local = await device.vault.list();
   for (const keyId of local) {
-    const share = await device.vault.open(keyId);
-    share.secret.wipe();
-    const { group } = share;
+    const { group, protection } = await healthOfKey({ paths, vault: device.vault }, keyId, unlooked);
     const state = stateOf(
       group.epoch,
       remote?.find((key) => key.keyId === keyId),
@@ -78,6 +80,7 @@ const compare = async (
       publicKey: toHex(group.publicKey),
       state,
       credibleMinimum: standingOf(group.policy).data.credibleMinimum,
+      protected: protection.isProtected,
     });
   }
   for (const key of remote ?? [])
@@ -100,8 +103,9 @@ const stateOf = (epoch: number, remote: KeySummary | undefined, asked: boolean):
   return remote.state === 'frozen' ? 'frozen' : 'usable';
 };
 
-const print = ({ keyId, scheme, policy, epoch, state, credibleMinimum }: KeyLine): string[] => [
+const print = ({ keyId, scheme, policy, epoch, state, ...about }: KeyLine): string[] => [
   keyId,
   `  ${scheme}, ${policy}, epoch ${epoch}: ${state}`,
-  ...(credibleMinimum !== false ? [] : ['  below the credible minimum: see `keepset show`']),
+  ...(about.credibleMinimum === false ? ['  below the credible minimum: see `keepset show`'] : []),
+  ...(about.protected === false ? ['  not protected yet: `keepset health` says what is missing'] : []),
 ];

@@ -3,9 +3,9 @@ import { KeepsetError } from '@keepset/bytes';
 import type { Command, Invocation } from '../command.ts';
 import { textOption } from '../command.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
-import { homeOptions } from '../home/paths.ts';
+import { homeOptions, homePaths } from '../home/paths.ts';
 import { printKit } from '../places/kit-print.ts';
-import { readKit } from '../places/kit-read.ts';
+import { noteKitOpened, readKit } from '../places/kit-read.ts';
 import { refuseExisting, writeNew } from '../places/output.ts';
 import { paperOption, readPaper } from '../places/paper.ts';
 import { codeOptions, givenCodes } from '../places/recovery-code.ts';
@@ -65,8 +65,10 @@ const read = async ({ positionals, options, terminal }: Invocation): Promise<voi
     );
   const path = resolve(out);
   await refuseExisting(path);
-  const { file, ...found } = await readKit(positionals, await givenCodes(options, terminal));
+  const sheets = await readKit(positionals, await givenCodes(options, terminal));
+  const { file, ...found } = sheets;
   await writeNew(path, file);
+  await noteKitOpened(homePaths(options), sheets);
   terminal.result({ ...found, file: path }, [
     `Read kit ${found.kit}: ${found.party}’s share of key ${found.keyId}, epoch ${found.epoch}, generation ${found.generation}.`,
     'The code opens it, and the share inside is whole.',

@@ -2,10 +2,11 @@ import { KeepsetError } from '@keepset/bytes';
 import { runRefresh, runRepair, runReshare, type Approved, type GroupKey } from '@keepset/ceremony';
 import type { Command, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
-import { orSettle, withDevice } from '../home/device.ts';
+import { orSettle, withDevice, type OpenDevice } from '../home/device.ts';
 import { findKeyId } from '../home/keys.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
+import { renewCopies, renewalLines, type Renewal } from '../places/rewrite.ts';
 import { repeatsOption } from '../policy/source.ts';
 import { refuseBelowMinimum, standingOf, vaultOptions } from '../policy/standing.ts';
 import { groupPrompts } from '../terminal/group.ts';
@@ -38,28 +39,35 @@ const approvedBy = (options: OptionValues): Approved => {
   };
 };
 
-/** What to say after a key's shares have changed. */
-export const describeChange = (
+/** Rewrites the copies after a key's shares have changed, and says what became of them. */
+export const describeChange = async (
   what: string,
   { keyId, epoch, policy }: GroupKey,
-): [data: Readonly<Record<string, unknown>>, lines: readonly string[]] => {
+  { unlocked }: OpenDevice,
+): Promise<[data: Readonly<Record<string, unknown>>, lines: readonly string[]]> => {
   const standing = standingOf(policy);
-  const lines = [
-    `${what}: key ${keyId} is at epoch ${epoch}, under ${policy}.`,
-    ...standing.lines,
-    'Its public key is the same. Copies of older epochs are worth nothing now.',
+  const renewal = await renewCopies(unlocked, keyId);
+  return [
+    { keyId, epoch, policy, ...standing.data, ...renewal },
+    [
+      `${what}: key ${keyId} is at epoch ${epoch}, under ${policy}.`,
+      ...standing.lines,
+      'Its public key is the same. Copies of older epochs are worth nothing now.',
+      ...renewalLines(renewal),
+    ],
   ];
-  return [{ keyId, epoch, policy, ...standing.data }, lines];
 };
 
-/** What to say after a repair. */
+/** What to say after a repair. A helper's secret stays, but what an ECDSA share holds beside it is new. */
 export const describeRepair = (
   target: string,
   { keyId, epoch }: GroupKey,
+  renewal: Renewal,
 ): [data: Readonly<Record<string, unknown>>, lines: readonly string[]] => [
-  { keyId, target, epoch },
+  { keyId, target, epoch, ...renewal },
   [
     `Repaired: ${target} holds its share of key ${keyId} again.`,
+    ...renewalLines(renewal),
     'A repair revokes nothing: if the lost device may be in other hands, run `keepset refresh` now.',
   ],
 ];
@@ -72,12 +80,13 @@ export const refresh: Command = {
   options: { ...keyOption, ...approvalOption, ...passphraseOptions, ...homeOptions },
   examples: ['keepset refresh', 'keepset refresh --key 4osh'],
   run: ({ options, terminal }) =>
-    withDevice(options, terminal, async ({ device }) => {
+    withDevice(options, terminal, async (open) => {
+      const { device } = open;
       const keyId = await findKeyId(device.vault, textOption(options, 'key'));
       const group = await orSettle(device, terminal, () =>
         runRefresh(device, keyId, groupPrompts(terminal), approvedBy(options)),
       );
-      terminal.result(...describeChange('Refreshed', group));
+      terminal.result(...(await describeChange('Refreshed', group, open)));
     }),
 };
 
@@ -107,12 +116,13 @@ export const reshare: Command = {
   run: async ({ positionals, options, terminal }) => {
     const policy = positionals[0] ?? '';
     refuseBelowMinimum(policy, options);
-    await withDevice(options, terminal, async ({ device }) => {
+    await withDevice(options, terminal, async (open) => {
+      const { device } = open;
       const keyId = await findKeyId(device.vault, textOption(options, 'key'));
       const group = await orSettle(device, terminal, () =>
         runReshare(device, keyId, policy, groupPrompts(terminal), approvedBy(options)),
       );
-      terminal.result(...describeChange('Reshared', group));
+      terminal.result(...(await describeChange('Reshared', group, open)));
     });
   },
 };
@@ -125,7 +135,7 @@ export const repair: Command = {
   options: { ...keyOption, ...withOption, ...passphraseOptions, ...homeOptions },
   examples: ['keepset repair laptop                    # then `keepset join CODE` on the new laptop'],
   run: ({ positionals, options, terminal }) =>
-    withDevice(options, terminal, async ({ device }) => {
+    withDevice(options, terminal, async ({ device, unlocked }) => {
       const target = positionals[0] ?? '';
       if (target === device.party || target === device.serverParty)
         throw new KeepsetError(
@@ -134,6 +144,6 @@ export const repair: Command = {
         );
       const keyId = await findKeyId(device.vault, textOption(options, 'key'));
       const group = await runRepair(device, keyId, target, groupPrompts(terminal), approvedBy(options));
-      terminal.result(...describeRepair(target, group));
+      terminal.result(...describeRepair(target, group, await renewCopies(unlocked, keyId)));
     }),
 };

@@ -30,6 +30,9 @@ export type CommandName =
   | 'kit'
   | 'finder-backup'
   | 'places'
+  | 'backup'
+  | 'health'
+  | 'drill'
   | 'policy'
   | 'wizard'
   | 'quickstart';
@@ -64,6 +67,9 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   kit: async () => (await import('./kit.ts')).kit,
   'finder-backup': async () => (await import('./finder-backup.ts')).finderBackup,
   places: async () => (await import('./places.ts')).places,
+  backup: async () => (await import('./backup.ts')).backup,
+  health: async () => (await import('./health.ts')).health,
+  drill: async () => (await import('./drill.ts')).drill,
   policy: async () => (await import('./policy.ts')).policy,
   wizard: async () => (await import('./wizard.ts')).wizard,
   quickstart: async () => (await import('./quickstart.ts')).quickstart,

@@ -7,9 +7,11 @@ import { withDevice } from '../home/device.ts';
 import { findKeyId } from '../home/keys.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions, homePaths } from '../home/paths.ts';
+import { healthOfKey, unlooked } from '../places/health.ts';
+import { protectionLine } from '../places/health-lines.ts';
 import { quorumLines } from '../policy/quorums.ts';
-import { verbOf } from '../schemes.ts';
 import { standingOf } from '../policy/standing.ts';
+import { verbOf } from '../schemes.ts';
 
 export const show: Command = {
   name: 'show',
@@ -25,6 +27,8 @@ export const show: Command = {
       share.secret.wipe();
       const { group, party } = share;
       const written = publicForms(group);
+      const paths = homePaths(options);
+      const { protection } = await healthOfKey({ paths, vault: device.vault }, keyId, unlooked);
       const { scheme, epoch, policy, parties, threshold } = group;
       const standing = standingOf(policy);
       terminal.result(
@@ -37,6 +41,7 @@ export const show: Command = {
           threshold,
           ...standing.data,
           party,
+          protected: protection.isProtected,
           publicKey: toHex(group.publicKey),
           forms: written,
         },
@@ -46,9 +51,10 @@ export const show: Command = {
           ...policyLines(policy, verbOf(scheme)),
           ...standing.lines,
           `  epoch       ${epoch}`,
-          `  this device ${party}, its share in ${homePaths(options).shares}`,
+          `  this device ${party}, its share in ${paths.shares}`,
           `  server      ${account.serverParty} at ${account.server}`,
           `  public key  ${toHex(group.publicKey)}`,
+          `  copies      ${protectionLine(protection)}`,
           ...Object.entries(written).flatMap(([name, text]) => [
             '',
             `${name}:`,

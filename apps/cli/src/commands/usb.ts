@@ -7,9 +7,10 @@ import { homeOptions, homePaths } from '../home/paths.ts';
 import type { Judged } from '../places/container.ts';
 import { paperOption, readPaper } from '../places/paper.ts';
 import { codeOptions, givenCodes, requiredCodes } from '../places/recovery-code.ts';
+import { codeLines } from '../places/sealed-copy.ts';
 import { withUnlocked } from '../places/unlock.ts';
 import { finishAfterReplug, repairStick, verifyStick } from '../places/usb-check.ts';
-import { codeLines, createStick, renewStick } from '../places/usb-create.ts';
+import { createStick, renewStick } from '../places/usb-create.ts';
 import { rescueImage } from '../places/usb-rescue.ts';
 
 export const usb: Command = {

@@ -21,11 +21,15 @@ import { fileLogPin } from './log-pin.ts';
 import { filePresignatures } from './presignatures.ts';
 import { openIdentityFile } from './passphrase.ts';
 import { homePaths, type HomePaths } from './paths.ts';
+import { continueRenewals } from '../places/rewrite.ts';
+import type { Unlocked } from '../places/unlock.ts';
 
 /** An unlocked device. */
 export interface OpenDevice {
   readonly account: Account;
   readonly device: DeviceParty;
+  /** What the copies of its shares need. */
+  readonly unlocked: Unlocked;
   readonly traffic: () => Traffic;
   /** Wipes the keys and closes connections. */
   readonly close: () => void;
@@ -50,6 +54,7 @@ export const openDevice = async (options: OptionValues, terminal: Terminal): Pro
     now: unixSeconds,
   });
   const lock = fileLock(paths.lock);
+  const signer = signerOf(identity);
   const device: DeviceParty = {
     party: account.party,
     serverParty: account.serverParty,
@@ -72,6 +77,7 @@ export const openDevice = async (options: OptionValues, terminal: Terminal): Pro
   return {
     account,
     device,
+    unlocked: { paths, vault: device.vault, signer },
     traffic: transport.traffic,
     close: () => {
       channel.close();
@@ -102,7 +108,7 @@ export const openVault = async (paths: HomePaths, identity: DeviceIdentity): Pro
     now: () => new Date().toISOString(),
   });
 
-/** Opens the device, settles what was cut off earlier, runs `work`, and closes the device. */
+/** Opens the device, settles what was cut off earlier and goes on rewriting its copies, runs `work`, and closes the device. */
 export const withDevice = async <T>(
   options: OptionValues,
   terminal: Terminal,
@@ -111,6 +117,7 @@ export const withDevice = async <T>(
   const open = await openDevice(options, terminal);
   try {
     await settle(open.device, terminal, 'An earlier');
+    await continueRenewals(open.unlocked, terminal);
     return await work(open);
   } finally {
     open.close();

@@ -14,8 +14,6 @@ import {
   type ContainerRef,
   type ContainerReport,
 } from '@keepset/places';
-import { listIfThere } from '../home/files.ts';
-import type { HomePaths } from '../home/paths.ts';
 import { newestWritten, type LedgerCopy, type LedgerKit } from './ledger.ts';
 
 /** A container that was looked at, and the newest copy in it. */
@@ -186,13 +184,4 @@ export const damageOf = ({ report }: Judged): readonly string[] => {
   }
   if (report.metadataFile !== 'intact') found.push(`metadata.json is ${report.metadataFile}`);
   return found;
-};
-
-/** The epoch at which this device holds the key, without unlocking it; undefined if it does not. */
-export const currentEpoch = async (paths: HomePaths, keyId: string): Promise<number | undefined> => {
-  const epochs = (await listIfThere(paths.shares)).flatMap((name) => {
-    const [, key, epoch] = /^([a-z2-7]{26})\.(\d+)\.\d+\.age$/.exec(name) ?? [];
-    return key === keyId && epoch !== undefined ? [Number(epoch)] : [];
-  });
-  return epochs.length === 0 ? undefined : Math.max(...epochs);
 };

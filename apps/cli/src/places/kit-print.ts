@@ -1,5 +1,4 @@
 /** Printing this device's share as a recovery kit. */
-import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import {
   newKitId,
@@ -9,10 +8,12 @@ import {
   type KitFacts,
   type Paper,
 } from '@keepset/places';
-import { encodeShareFile, generateIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
+import { generateIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
 import { findKeyId } from '../home/keys.ts';
+import { usualDomain } from './health.ts';
 import { loadLedger, nextGeneration, saveKit } from './ledger.ts';
 import { freshPaths, writeNew } from './output.ts';
+import { encodeCopy } from './sealed-copy.ts';
 import type { Unlocked } from './unlock.ts';
 
 /** A kit that was made. */
@@ -30,11 +31,12 @@ export interface PrintedKit {
  * @throws KeepsetError `place/exists`, `wire/too-large` (the share does not fit on paper), and those of the places.
  */
 export const printKit = async (
-  { paths, vault, signer }: Unlocked,
+  unlocked: Unlocked,
   out: string,
   paper: Paper,
   key: string | undefined,
 ): Promise<PrintedKit> => {
+  const { paths, vault } = unlocked;
   const kit = newKitId();
   const [codeSheet = '', shareSheets = ''] = await freshPaths(out, [
     `keepset-${kit}-code.pdf`,
@@ -45,28 +47,27 @@ export const printKit = async (
   try {
     const { keyId, epoch, parties } = share.group;
     const generation = nextGeneration(await loadLedger(paths), keyId);
-    const createdAt = new Date().toISOString();
-    const file = await encodeShareFile(share, { generation, createdAt }, [identity.recipient], signer);
+    const { copy, bytes } = await encodeCopy(unlocked, share, generation, identity.recipient);
     const position = parties.indexOf(share.party) + 1;
     const facts = {
       paper,
       kit,
-      createdAt,
+      createdAt: copy.createdAt,
       epoch,
       generation,
       keyId,
       validity: 'Void if a newer epoch exists: after each refresh or reshare, print anew.',
     };
     const codePdf = await renderCodeSheet(codeFacts(facts, position), openingKeyOf(identity));
-    const sharePdf = await renderShareSheets({ ...shareFacts(facts, position), shareFile: file });
-    const sha256 = new Uint8Array(createHash('sha256').update(file).digest());
+    const sharePdf = await renderShareSheets({ ...shareFacts(facts, position), shareFile: bytes });
     await saveKit(paths, {
       kind: 'kit',
       kit,
       keyId,
       position,
       recipient: identity.recipient,
-      copies: [{ epoch, generation, sha256, createdAt, state: 'written' }],
+      domain: usualDomain({ kind: 'kit', kit }),
+      copies: [{ ...copy, state: 'written' }],
     });
     await writeNew(codeSheet, codePdf);
     codePdf.fill(0);

@@ -1,7 +1,10 @@
 /** From pictures of share sheets back to the share file. */
-import { KeepsetError } from '@keepset/bytes';
+import { createHash } from 'node:crypto';
+import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import { assembleChunks, checkTypedCode, scanCodes } from '@keepset/places';
 import { openShareFile } from '@keepset/wire';
+import type { HomePaths } from '../home/paths.ts';
+import { loadLedger, saveKit, withObservation } from './ledger.ts';
 import { readPicture } from './png.ts';
 
 /** What the sheets hold. */
@@ -21,6 +24,18 @@ export interface ReadKit {
  * (another kit's recovery code), `input/invalid-argument` (pictures, or no recovery code).
  */
 export const readKit = async (paths: readonly string[], codes: readonly string[]): Promise<ReadKit> => {
+  const { kit, bytes: file, keys } = await readSheets(paths, codes);
+  const { share, generation } = await openShareFile(file, keys);
+  share.secret.wipe();
+  const { keyId, epoch } = share.group;
+  return { kit, keyId, party: share.party, epoch, generation, file };
+};
+
+/** The share file on the sheets, still sealed, and the keys to try on it. @throws KeepsetError as {@link readKit} */
+export const readSheets = async (
+  paths: readonly string[],
+  codes: readonly string[],
+): Promise<{ readonly kit: string; readonly bytes: Uint8Array; readonly keys: readonly string[] }> => {
   const texts: string[] = [];
   // One after the other: a page is large when it is unpacked.
   for (const path of paths) texts.push(...(await scanCodes([await readPicture(path)])));
@@ -30,10 +45,19 @@ export const readKit = async (paths: readonly string[], codes: readonly string[]
       hint: 'Scan all share sheets at 200 to 300 dpi, flat and whole; several pictures of a page are fine.',
     });
   const { kit, file } = scan.assembled;
-  const { share, generation } = await openShareFile(file, keysAmong(texts, codes));
-  share.secret.wipe();
-  const { keyId, epoch } = share.group;
-  return { kit, keyId, party: share.party, epoch, generation, file };
+  return { kit, bytes: file, keys: keysAmong(texts, codes) };
+};
+
+/**
+ * Notes in the ledger that a kit of this device was read from its sheets and opened.
+ * @throws KeepsetError of family `place/`
+ */
+export const noteKitOpened = async (paths: HomePaths, { kit, keyId, file }: ReadKit): Promise<void> => {
+  const sha256 = new Uint8Array(createHash('sha256').update(file).digest());
+  const known = (await loadLedger(paths)).find((each) => each.kit === kit && each.keyId === keyId);
+  const copy = known?.copies.find((each) => bytesEqual(each.sha256, sha256));
+  if (known === undefined || copy === undefined) return;
+  await saveKit(paths, withObservation(known, copy, { kind: 'opened' }));
 };
 
 const missing = (have: number, need: number): string =>

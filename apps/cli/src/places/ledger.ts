@@ -1,4 +1,7 @@
-/** What this device remembers of the copies it handed out, one small file per kit. */
+/**
+ * What this device remembers of the copies it handed out, one small file for each stick, kit, folder or keyring.
+ * @spec spec/health.md §5
+ */
 import { join } from 'node:path';
 import * as v from 'valibot';
 import {
@@ -10,6 +13,7 @@ import {
   toKeepsetError,
   type Schema,
 } from '@keepset/bytes';
+import { observe, type CopyEvidence, type CopyKind, type Observation } from '@keepset/places';
 import { keyIdText } from '@keepset/wire';
 import { listIfThere, readIfThere, writeDurably } from '../home/files.ts';
 import type { HomePaths } from '../home/paths.ts';
@@ -21,11 +25,17 @@ export interface LedgerCopy {
   readonly sha256: Uint8Array;
   readonly createdAt: string;
   readonly state: 'intended' | 'written' | 'verified';
+  /** Generation of the device's own copy that it was made from. */
+  readonly source?: number;
+  /** UTC instants; see `CopyEvidence`. */
+  readonly readBackAt?: string;
+  readonly openedAt?: string;
+  readonly provenAt?: string;
 }
 
-/** A stick or a printed kit. */
+/** A stick, a printed kit, a folder, or the keyring of the desktop. */
 export interface LedgerKit {
-  readonly kind: 'usb' | 'kit';
+  readonly kind: 'usb' | 'kit' | 'folder' | 'keyring';
   /** 26 base32 characters. */
   readonly kit: string;
   readonly keyId: string;
@@ -33,23 +43,34 @@ export interface LedgerKit {
   readonly position: number;
   /** age recipient of the kit's recovery code. The code itself is kept nowhere. */
   readonly recipient: string;
+  /** Absolute path of the stick or folder when it was last seen. */
+  readonly path?: string;
+  /** What it is lost together with, as the analyser names it; see `CopyRecord`. */
+  readonly domain?: string;
   readonly copies: readonly LedgerCopy[];
 }
 
 const count = integerBetween(0, Number.MAX_SAFE_INTEGER);
+const instant = v.pipe(v.string(), v.maxLength(32));
 const schema: Schema<LedgerKit> = v.strictObject({
-  kind: v.picklist(['usb', 'kit']),
+  kind: v.picklist(['usb', 'kit', 'folder', 'keyring']),
   kit: keyIdText,
   keyId: keyIdText,
   position: integerBetween(1, 99),
   recipient: v.pipe(v.string(), v.regex(/^age1[a-z0-9]{1,100}$/)),
+  path: v.exactOptional(v.pipe(v.string(), v.minLength(1), v.maxLength(4096))),
+  domain: v.exactOptional(v.pipe(v.string(), v.regex(/^(device|location|account):./), v.maxLength(128))),
   copies: v.array(
     v.strictObject({
       epoch: count,
       generation: count,
       sha256: bytesOfLength(32),
-      createdAt: v.pipe(v.string(), v.maxLength(32)),
+      createdAt: instant,
       state: v.picklist(['intended', 'written', 'verified']),
+      source: v.exactOptional(count),
+      readBackAt: v.exactOptional(instant),
+      openedAt: v.exactOptional(instant),
+      provenAt: v.exactOptional(instant),
     }),
   ),
 });
@@ -87,7 +108,7 @@ export const saveKit = (paths: HomePaths, kit: LedgerKit): Promise<void> =>
     encodeCbor({ ...kit, copies: kit.copies.map((copy) => ({ ...copy })) }),
   );
 
-/** The number of a key's next copy, counted over all its sticks and kits. */
+/** The number of a key's next copy, counted over everything it was ever written to. */
 export const nextGeneration = (ledger: readonly LedgerKit[], keyId: string): number =>
   1 +
   Math.max(
@@ -109,3 +130,39 @@ export const withCopy = (kit: LedgerKit, copy: LedgerCopy): LedgerKit => ({
   ...kit,
   copies: [...kit.copies.filter(({ generation }) => generation !== copy.generation), copy],
 });
+
+/** The kind of place, as health and properties name it. */
+export const kindOf = ({ kind }: LedgerKit): CopyKind => (kind === 'kit' ? 'printed-kit' : kind);
+
+/** What was ever seen of a copy. Of one whose reading back was noted without a date, the date of its making is taken. */
+export const evidenceOf = ({
+  state,
+  createdAt,
+  readBackAt = state === 'verified' ? createdAt : undefined,
+  openedAt,
+  provenAt,
+}: LedgerCopy): CopyEvidence => ({
+  ...(state === 'intended' ? {} : { writtenAt: createdAt }),
+  ...(readBackAt === undefined ? {} : { readBackAt }),
+  ...(openedAt === undefined ? {} : { openedAt }),
+  ...(provenAt === undefined ? {} : { provenAt }),
+});
+
+/** The kit with an observation of one of its copies noted; `path`: where it was seen. */
+export const withObservation = (
+  kit: LedgerKit,
+  copy: LedgerCopy,
+  observation: Observation,
+  path?: string,
+): LedgerKit => {
+  const { writtenAt, ...evidence } = observe(
+    kindOf(kit),
+    evidenceOf(copy),
+    observation,
+    new Date().toISOString(),
+  );
+  const isMedium = observation.kind === 'read' && observation.afresh;
+  const isWritten = copy.state === 'intended' && writtenAt !== undefined;
+  const state = isMedium ? 'verified' : isWritten ? 'written' : copy.state;
+  return withCopy({ ...kit, ...(path === undefined ? {} : { path }) }, { ...copy, ...evidence, state });
+};

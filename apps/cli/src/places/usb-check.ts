@@ -1,9 +1,10 @@
 /** Verifying and repairing a stick. */
 import { KeepsetError } from '@keepset/bytes';
 import { mirrorCopy, repairContainer } from '@keepset/places';
+import { currentShare } from '../home/own-shares.ts';
 import type { HomePaths } from '../home/paths.ts';
-import { currentEpoch, damageOf, judge, type Judged } from './container.ts';
-import { loadLedger, saveKit, withCopy } from './ledger.ts';
+import { damageOf, judge, type Judged } from './container.ts';
+import { loadLedger, saveKit, withObservation } from './ledger.ts';
 import type { Unlocked } from './unlock.ts';
 
 /**
@@ -20,7 +21,17 @@ export const verifyStick = async (
   const judged = await judge(root, await loadLedger(paths), codes, kit);
   refuseDamage(judged);
   await refuseOldEpoch(paths, judged);
+  await noteSeen(paths, root, judged);
   return judged;
+};
+
+/** What was seen of a stick of this device goes into the ledger, and where it was seen. */
+const noteSeen = async (paths: HomePaths, root: string, { known, facts, by }: Judged): Promise<void> => {
+  const copy = known?.copies.find(({ generation }) => generation === facts?.generation);
+  if (known === undefined || copy === undefined) return;
+  const observation =
+    by === 'code' ? ({ kind: 'opened' } as const) : ({ kind: 'read', afresh: false } as const);
+  await saveKit(paths, withObservation(known, copy, observation, root));
 };
 
 const refuseDamage = (judged: Judged): void => {
@@ -36,7 +47,7 @@ const refuseDamage = (judged: Judged): void => {
 };
 
 const refuseOldEpoch = async (paths: HomePaths, { facts }: Judged): Promise<void> => {
-  const current = facts === undefined ? undefined : await currentEpoch(paths, facts.keyId);
+  const current = facts === undefined ? undefined : (await currentShare(paths, facts.keyId))?.epoch;
   if (facts === undefined || current === undefined || facts.epoch >= current) return;
   throw new KeepsetError(
     'place/stale',
@@ -57,13 +68,14 @@ export const finishAfterReplug = async (
 ): Promise<Judged> => {
   const judged = await verifyStick(paths, root, codes, kit);
   const { known, report, candidate, facts } = judged;
-  const copy = known?.copies.find(({ generation }) => generation === facts?.generation);
-  if (known === undefined || copy === undefined)
+  const noted = (await loadLedger(paths)).find((each) => each.kit === known?.kit);
+  const copy = noted?.copies.find(({ generation }) => generation === facts?.generation);
+  if (noted === undefined || copy === undefined)
     throw new KeepsetError('place/foreign', 'This device did not write this stick.', {
       hint: 'Verify it without --replugged; only the device that wrote it completes it.',
     });
   const mirrored = await mirrorCopy(report, signer, candidate);
-  await saveKit(paths, withCopy(known, { ...copy, state: 'verified' }));
+  await saveKit(paths, withObservation(noted, copy, { kind: 'read', afresh: true }, root));
   return { ...judged, report: mirrored, mirrored: true };
 };
 

@@ -1,33 +1,35 @@
 /** Writing this device's share to a stick. */
-import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { KeepsetError } from '@keepset/bytes';
+import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import type { KeyShare } from '@keepset/ceremony';
 import {
+  candidatesOf,
   createContainer,
   findContainers,
   newKitId,
   nodeFileSystem,
-  renderCodeSheet,
   saveCopy,
-  type Paper,
 } from '@keepset/places';
-import { encodeShareFile, generateIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
+import { generateIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
 import type { Terminal } from '../terminal/terminal.ts';
 import { findKeyId } from '../home/keys.ts';
-import { judge } from './container.ts';
-import { loadLedger, nextGeneration, saveKit, withCopy, type LedgerCopy, type LedgerKit } from './ledger.ts';
-import { refuseExisting, refuseSameMedium, writeNew } from './output.ts';
+import { judge, type Judged } from './container.ts';
+import { usualDomain } from './health.ts';
+import {
+  loadLedger,
+  newestWritten,
+  nextGeneration,
+  saveKit,
+  withCopy,
+  type LedgerCopy,
+  type LedgerKit,
+} from './ledger.ts';
+import { domainOfFolder } from './look.ts';
+import { refuseSameMedium } from './output.ts';
+import { checkCodeOutput, codeLines, encodeCopy, writeCodeSheet, type CodeOutput } from './sealed-copy.ts';
 import type { Unlocked } from './unlock.ts';
 import { finishAfterReplug } from './usb-check.ts';
-
-/** Where the recovery code goes. It goes nowhere else. */
-export interface CodeOutput {
-  readonly sheet: string | undefined;
-  readonly paper: Paper;
-  readonly show: boolean;
-}
 
 /** A stick that was written. */
 export interface WrittenStick {
@@ -54,30 +56,38 @@ export const createStick = async (
 ): Promise<WrittenStick> => {
   const root = resolve(folder);
   await refuseContainers(root);
-  await checkOutput(output, root);
+  const { sheet } = output;
+  if (sheet !== undefined) await refuseSameMedium(sheet, root);
+  await checkCodeOutput(output, 'stick');
   const { paths, vault, signer } = unlocked;
   const share = await vault.open(await findKeyId(vault, key));
   const identity = await generateIdentity();
   try {
     const { keyId } = share.group;
-    const ledger = await loadLedger(paths);
     const position = share.group.parties.indexOf(share.party) + 1;
+    const id = newKitId();
     const kit: LedgerKit = {
       kind: 'usb',
-      kit: newKitId(),
+      kit: id,
       keyId,
       position,
       recipient: identity.recipient,
+      path: root,
+      domain: await domainOfFolder(root, paths.root, share.party, usualDomain({ kind: 'usb', kit: id })),
       copies: [],
     };
-    const { copy, bytes } = await encodeCopy(share, nextGeneration(ledger, keyId), kit.recipient, unlocked);
+    const generation = nextGeneration(await loadLedger(paths), keyId);
+    const { copy, bytes } = await encodeCopy(unlocked, share, generation, kit.recipient);
     const code = openingKeyOf(identity);
-    const { sheet } = output;
     // The sheet first: a stick whose code is on no paper is worth nothing.
-    if (sheet !== undefined) await writeSheet(sheet, output.paper, kit, copy, code);
+    if (sheet !== undefined)
+      await writeCodeSheet(sheet, output.paper, kit, copy, code, {
+        name: `share_party${position}.enc`,
+        where: `on the USB stick with the folder keepset-${id}`,
+      });
     try {
       await saveKit(paths, withCopy(kit, copy));
-      await createContainer({ files: nodeFileSystem, root, kit: kit.kit, party: position }, bytes, signer);
+      await createContainer({ files: nodeFileSystem, root, kit: id, party: position }, bytes, signer);
     } catch (error) {
       if (sheet !== undefined) await rm(sheet, { force: true });
       throw error;
@@ -86,11 +96,8 @@ export const createStick = async (
     const showNow = output.show && terminal.canAsk;
     if (showNow) for (const line of codeLines(code)) terminal.note(line);
     await saveKit(paths, withCopy(kit, { ...copy, state: 'written' }));
-    const state = await replugIfPossible(unlocked, terminal, root, kit.kit, [code]);
-    return {
-      ...summaryOf(kit, copy, state),
-      ...(output.show && !showNow ? { code } : {}),
-    };
+    const state = await replugIfPossible(unlocked, terminal, root, id);
+    return { ...summaryOf(kit, copy, state), ...(output.show && !showNow ? { code } : {}) };
   } finally {
     share.secret.wipe();
     wipeIdentity(identity);
@@ -108,9 +115,9 @@ export const renewStick = async (
   key: string | undefined,
 ): Promise<WrittenStick> => {
   const root = resolve(folder);
-  const { paths, vault, signer } = unlocked;
-  const ledger = await loadLedger(paths);
-  const { known, report, candidate } = await judge(root, ledger, []);
+  const { paths, vault } = unlocked;
+  const judged = await judge(root, await loadLedger(paths), []);
+  const { known } = judged;
   if (known === undefined)
     throw new KeepsetError('place/foreign', 'This device did not write this stick.', {
       hint: 'Make a new one: `keepset usb create` on another stick.',
@@ -121,22 +128,34 @@ export const renewStick = async (
       throw new KeepsetError('place/foreign', `This stick is for key ${known.keyId}.`, {
         hint: 'Use a stick of its own for each key.',
       });
-    const generation = nextGeneration(ledger, known.keyId);
-    const { copy, bytes } = await encodeCopy(share, generation, known.recipient, unlocked);
-    await saveKit(paths, withCopy(known, copy));
-    await saveCopy(report, bytes, signer, candidate);
-    await saveKit(paths, withCopy(known, { ...copy, state: 'written' }));
-    return summaryOf(known, copy, await replugIfPossible(unlocked, terminal, root, known.kit, []));
+    const copy = await saveOver(unlocked, { ...known, path: root }, judged, share);
+    return summaryOf(known, copy, await replugIfPossible(unlocked, terminal, root, known.kit));
   } finally {
     share.secret.wipe();
   }
 };
 
-/** The code as people copy it: the prefix, then groups of four. */
-export const codeLines = (code: string): readonly string[] => [
-  'Recovery code of this kit; whoever has it and the share can use the share:',
-  `  ${code.slice(0, 16)} ${(code.slice(16).match(/.{1,4}/g) ?? []).join(' ')}`,
-];
+/**
+ * Writes the share under the code the stick has, into the slot that does not hold the newest copy of which it is certain
+ * that it was written: one that was cut off is written over.
+ */
+export const saveOver = async (
+  unlocked: Pick<Unlocked, 'paths' | 'signer'>,
+  known: LedgerKit,
+  { report, candidate }: Pick<Judged, 'report' | 'candidate'>,
+  share: KeyShare,
+): Promise<LedgerCopy> => {
+  const { paths, signer } = unlocked;
+  const generation = nextGeneration(await loadLedger(paths), known.keyId);
+  const { copy, bytes } = await encodeCopy(unlocked, share, generation, known.recipient);
+  await saveKit(paths, withCopy(known, copy));
+  const last = newestWritten(known)?.sha256;
+  const certain = candidatesOf(report).find(({ sha256 }) => last !== undefined && bytesEqual(sha256, last));
+  await saveCopy(report, bytes, signer, certain ?? candidate);
+  const written: LedgerCopy = { ...copy, state: 'written' };
+  await saveKit(paths, withCopy(known, written));
+  return written;
+};
 
 const refuseContainers = async (root: string): Promise<void> => {
   const [first] = await findContainers(nodeFileSystem, root);
@@ -144,50 +163,6 @@ const refuseContainers = async (root: string): Promise<void> => {
   throw new KeepsetError('place/exists', `There is a container on this stick already (kit ${first.kit}).`, {
     hint: 'To write the current share over it, add --again. For another key, use another stick.',
   });
-};
-
-const checkOutput = async ({ sheet, show }: CodeOutput, root: string): Promise<void> => {
-  if (sheet === undefined && !show)
-    throw new KeepsetError('input/invalid-argument', 'Nothing opens this stick but its recovery code.', {
-      hint: 'Say where it goes: --code-sheet FILE.pdf (not on the stick) or --show-code.',
-    });
-  if (sheet === undefined) return;
-  await refuseSameMedium(sheet, root);
-  await refuseExisting(sheet);
-};
-
-const encodeCopy = async (
-  share: KeyShare,
-  generation: number,
-  recipient: string,
-  { signer }: Unlocked,
-): Promise<{ readonly copy: LedgerCopy; readonly bytes: Uint8Array }> => {
-  const createdAt = new Date().toISOString();
-  const bytes = await encodeShareFile(share, { generation, createdAt }, [recipient], signer);
-  const sha256 = new Uint8Array(createHash('sha256').update(bytes).digest());
-  return { bytes, copy: { epoch: share.group.epoch, generation, sha256, createdAt, state: 'intended' } };
-};
-
-const writeSheet = async (
-  path: string,
-  paper: Paper,
-  { kit, keyId, position }: LedgerKit,
-  { createdAt, epoch, generation }: LedgerCopy,
-  code: string,
-): Promise<void> => {
-  const facts = {
-    paper,
-    kit,
-    keyId,
-    createdAt,
-    epoch,
-    generation,
-    validity: 'Good for every later copy on this stick too; void only when the stick is given up.',
-    fileName: `share_party${position}.enc`,
-    opens: `The share of party ${position} of this key on the USB stick with the folder keepset-${kit}.`,
-    alone: 'This sheet cannot sign and opens nothing without the stick.',
-  };
-  await writeNew(path, await renderCodeSheet(facts, code));
 };
 
 const summaryOf = (
@@ -201,11 +176,11 @@ const replugIfPossible = async (
   terminal: Terminal,
   root: string,
   kit: string,
-  codes: readonly string[],
 ): Promise<WrittenStick['state']> => {
   if (!terminal.canAsk) return 'written';
   terminal.note('Written. What was read back may come from memory, not from the stick.');
   if (!(await terminal.askYesNo('Unplug the stick and plug it in again. Is it back?'))) return 'written';
-  await finishAfterReplug(unlocked, root, kit, codes);
+  // Without the code: that it is still in memory proves nothing of what was written down.
+  await finishAfterReplug(unlocked, root, kit, []);
   return 'verified';
 };

@@ -6,12 +6,11 @@ import { KeepsetError } from '@keepset/bytes';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { protocolFor, systemRng, type KeyShare, type OpenedPoint } from '@keepset/threshold';
 import type { OpenStart } from '@keepset/wire';
-import { quorumAmong, selfAndServer } from '../plan.ts';
 import { openSessionChannel } from './channel.ts';
 import { gatherGroup, type Group } from './group.ts';
 import type { DeviceParty } from './ports.ts';
 import { runSession, type SessionPlan } from './session.ts';
-import type { CoSigners } from './sign.ts';
+import { quorumWith, type CoSigners } from './sign.ts';
 
 /**
  * Agrees with a file's ephemeral point as the key would.
@@ -28,7 +27,7 @@ export const runOpen = async (
   coOpeners?: CoSigners,
 ): Promise<Uint8Array> => {
   const { group } = share;
-  const quorum = quorumAmong(group, [...selfAndServer(device, group), ...(coOpeners?.parties ?? [])]);
+  const quorum = quorumWith(device, group, coOpeners);
   const session = (device.rng ?? systemRng)(32);
   const { keyId, epoch } = group;
   const start: OpenStart = { kind: 'open', keyId, epoch, quorum, opener: device.party, ephemeral };

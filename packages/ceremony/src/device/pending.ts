@@ -27,8 +27,7 @@ export const openPending = (device: DeviceParty, entry: OpenSession, share?: Key
   });
 
 /**
- * Ends an open session as the server has ended it: the pending share takes the place of all earlier ones, or is
- * destroyed. Does nothing where another process of this device has done so already.
+ * Ends an open session as the server has ended it: the pending share becomes the current one, or is destroyed. Does nothing where another process of this device has done so already.
  */
 export const closePending = (
   device: DeviceParty,
@@ -40,8 +39,8 @@ export const closePending = (
     const isOpen = (await device.journal.list()).some((each) => bytesEqual(each.session, session));
     if (!isOpen) return;
     if (outcome === 'committed') {
-      if (!leaves) await device.vault.promote(keyId, epoch);
-      await device.vault.retire(keyId, epoch);
+      // Shares of earlier epochs stay until whoever keeps copies of them elsewhere has rewritten those and retires them.
+      await (leaves ? device.vault.retire(keyId, epoch) : device.vault.promote(keyId, epoch));
     } else if (!leaves && !(await hasRival(device, entry))) {
       // Where another session is open, the pending share is that one's, or goes with it.
       await device.vault.discard(keyId, epoch);

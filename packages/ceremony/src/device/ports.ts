@@ -11,7 +11,10 @@ export interface ShareVault {
   promote(keyId: string, epoch: number): Promise<void>;
   /** Destroys a pending share. Does nothing if there is none. */
   discard(keyId: string, epoch: number): Promise<void>;
-  /** Destroys the key's shares of epochs before `epoch`; they are worth nothing any more. */
+  /**
+   * Destroys the key's shares of epochs before `epoch`. They sign nothing any more, but enough of them still make the
+   * key: call this after each change of the shares, once copies kept elsewhere are rewritten. May be repeated.
+   */
   retire(keyId: string, epoch: number): Promise<void>;
   /** The newest share. @throws KeepsetError `input/unknown-key` or of family `place/` */
   open(keyId: string): Promise<KeyShare>;

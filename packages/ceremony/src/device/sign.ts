@@ -64,8 +64,7 @@ export const signWith = async (
   coSigners?: CoSigners,
 ): Promise<SignOutcome> => {
   const { group } = share;
-  const present = [...selfAndServer(device, group), ...(coSigners?.parties ?? [])];
-  const quorum = quorumAmong(group, present);
+  const quorum = quorumWith(device, group, coSigners);
   const session = (device.rng ?? systemRng)(32);
   const start: SignStart = { kind: 'sign', keyId: group.keyId, epoch: group.epoch, quorum, request };
   if (coSigners === undefined || coSigners.parties.length === 0) {
@@ -88,6 +87,16 @@ export const signWith = async (
   return makeSignature(device, share, start, gathered);
 };
 
+/**
+ * This device, the server if it has a share, and the co-signers, in policy order.
+ * @throws KeepsetError `policy/unsatisfied` naming what is missing.
+ */
+export const quorumWith = (
+  device: DeviceParty,
+  group: GroupKey,
+  coSigners: CoSigners | undefined,
+): readonly string[] => quorumAmong(group, [...selfAndServer(device, group), ...(coSigners?.parties ?? [])]);
+
 /** Takes part in a signature that another device started. The caller has shown its owner what is being signed. */
 export const joinSign = (device: DeviceParty, share: KeyShare, group: Group): Promise<SignOutcome> => {
   const { start } = group.roster;
@@ -98,7 +107,8 @@ export const joinSign = (device: DeviceParty, share: KeyShare, group: Group): Pr
   return makeSignature(device, share, start, group);
 };
 
-const makeSignature = async (
+/** Runs the protocol of a signature in a session that is open, or opens with its first step. */
+export const makeSignature = async (
   device: DeviceParty,
   share: KeyShare,
   { quorum, request, keyId, epoch }: SignStart,

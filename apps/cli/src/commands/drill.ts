@@ -1,0 +1,168 @@
+import { KeepsetError } from '@keepset/bytes';
+import { runDrill } from '@keepset/ceremony';
+import type { Command, OptionValues } from '../command.ts';
+import { textOption } from '../command.ts';
+import { withDevice, type OpenDevice } from '../home/device.ts';
+import { currentShare } from '../home/own-shares.ts';
+import { passphraseOptions } from '../home/passphrase.ts';
+import { homeOptions } from '../home/paths.ts';
+import { saveKit, withObservation } from '../places/ledger.ts';
+import { openBackup, refuseStale, type BackupTarget, type OpenedBackup } from '../places/open-backup.ts';
+import { checkCode, codeOptions, givenCodes } from '../places/recovery-code.ts';
+import { withUnlocked, type Unlocked } from '../places/unlock.ts';
+import { groupPrompts } from '../terminal/group.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+
+export const drill: Command = {
+  name: 'drill',
+  summary: 'Prove that a copy recovers: sign a challenge with the share from it, and keep nothing',
+  usage: 'FOLDER|PICTURE…|--copy KIT [--code CODE] [--with PARTY,…] [--offline]',
+  positionals: [0, 100],
+  options: {
+    copy: { type: 'string', value: 'KIT', help: 'Which copy, as `keepset health` lists them' },
+    ...codeOptions,
+    with: {
+      type: 'string',
+      value: 'PARTY,…',
+      help: 'Other devices that sign too, where the policy needs them',
+    },
+    offline: { type: 'boolean', help: 'Without the server: only open the copy and check the share in it' },
+    ...passphraseOptions,
+    ...homeOptions,
+  },
+  examples: [
+    'keepset drill /media/stick --code -',
+    'keepset drill --copy a4dq --code -                # a copy whose place is known',
+    'keepset drill page-1.png page-2.png --code -      # a printed kit',
+    'keepset drill ~/Drive --code - --with laptop      # then `keepset join CODE` on laptop',
+  ],
+  run: ({ positionals, options, terminal }) => {
+    const target = { paths: positionals, kit: textOption(options, 'copy') };
+    return options['offline'] === true
+      ? withUnlocked(options, terminal, (unlocked) => drillOffline(unlocked, target, options, terminal))
+      : withDevice(options, terminal, (open) => drillOnline(open, target, options, terminal));
+  },
+};
+
+/** What can be done without the server: it opens, and the share in it is the key's. */
+const drillOffline = async (
+  unlocked: Unlocked,
+  target: BackupTarget,
+  options: OptionValues,
+  terminal: Terminal,
+): Promise<void> => {
+  const backup = await openChecked(unlocked, target, options, terminal);
+  backup.opened.share.secret.wipe();
+  await note(unlocked, backup, 'opened');
+  terminal.result(asJson(backup, 'decrypted'), [
+    ...openedLines(backup),
+    'That recovery works is not proven by this: run it again without --offline.',
+  ]);
+};
+
+const drillOnline = async (
+  { device, unlocked }: OpenDevice,
+  target: BackupTarget,
+  options: OptionValues,
+  terminal: Terminal,
+): Promise<void> => {
+  const backup = await openChecked(unlocked, target, options, terminal);
+  const { share } = backup.opened;
+  try {
+    await note(unlocked, backup, 'opened');
+    const helpers = (textOption(options, 'with') ?? '').split(',').filter((party) => party !== '');
+    await runDrill(device, share, { parties: helpers, prompts: groupPrompts(terminal) });
+  } finally {
+    share.secret.wipe();
+  }
+  await note(unlocked, backup, 'proven');
+  terminal.result(asJson(backup, 'recovery proven'), [
+    ...openedLines(backup),
+    'Recovery proven: with the share from this copy a challenge was signed, and the signature verified.',
+    'Share and signature are destroyed; the key was never assembled.',
+  ]);
+};
+
+/** Opens the copy, and refuses one that is not of this device's share as it is now. */
+const openChecked = async (
+  unlocked: Unlocked,
+  target: BackupTarget,
+  options: OptionValues,
+  terminal: Terminal,
+): Promise<OpenedBackup> => {
+  const { paths, vault } = unlocked;
+  const backup = await openWithAttempts(unlocked, target, options, terminal);
+  const { share } = backup.opened;
+  try {
+    const { keyId } = share.group;
+    if (!(await vault.list()).includes(keyId))
+      throw new KeepsetError('input/unknown-key', `This device holds no share of key ${keyId}.`, {
+        hint: 'The copy opens. A drill compares it with the device’s own share.',
+      });
+    const own = await vault.open(keyId);
+    own.secret.wipe();
+    refuseStale(backup, own, (await currentShare(paths, keyId))?.generation ?? 0);
+    return backup;
+  } catch (error) {
+    share.secret.wipe();
+    throw error;
+  }
+};
+
+const attempts = 3;
+
+/** A code that is typed may be wrong twice. */
+const openWithAttempts = async (
+  { paths }: Unlocked,
+  target: BackupTarget,
+  options: OptionValues,
+  terminal: Terminal,
+): Promise<OpenedBackup> => {
+  if (textOption(options, 'code') !== '-')
+    return openBackup(paths, target, await givenCodes(options, terminal)).catch(sayWrongCode);
+  for (let attempt = 1; ; attempt += 1)
+    try {
+      const typed = await terminal.askSecret(`Recovery code (attempt ${attempt} of ${attempts}): `);
+      return await openBackup(paths, target, [checkCode(typed)]);
+    } catch (error) {
+      const isWrong =
+        error instanceof KeepsetError && (error.code === 'place/locked' || error.code === 'input/malformed');
+      if (!isWrong || attempt === attempts) return sayWrongCode(error);
+      terminal.note(error.code === 'place/locked' ? wrongCode : error.message);
+    }
+};
+
+const wrongCode = 'This code does not open this copy.';
+
+const sayWrongCode = (error: unknown): never => {
+  if (!(error instanceof KeepsetError) || error.code !== 'place/locked') throw error;
+  throw new KeepsetError('place/locked', wrongCode, {
+    hint: 'Each copy has a code of its own: compare the kit on the code sheet with `keepset health`.',
+    cause: error,
+  });
+};
+
+/** Notes what was seen in the ledger; a copy this device did not write has no entry there. */
+const note = async ({ paths }: Unlocked, backup: OpenedBackup, kind: 'opened' | 'proven'): Promise<void> => {
+  if (backup.noted === undefined) return;
+  const { kit, copy } = backup.noted;
+  await saveKit(paths, withObservation(kit, copy, { kind }, kit.kind === 'kit' ? undefined : backup.path));
+};
+
+const openedLines = ({ opened, noted }: OpenedBackup): readonly string[] => [
+  `Opened: ${opened.share.party}’s share of key ${opened.share.group.keyId}, epoch ${opened.share.group.epoch}, generation ${opened.generation}.`,
+  'It fits the public data of the key.',
+  ...(noted === undefined ? ['This device did not write this copy, so health will not list it.'] : []),
+];
+
+const asJson = (
+  { opened, noted }: OpenedBackup,
+  proof: 'decrypted' | 'recovery proven',
+): Readonly<Record<string, unknown>> => ({
+  keyId: opened.share.group.keyId,
+  party: opened.share.party,
+  epoch: opened.share.group.epoch,
+  generation: opened.generation,
+  kit: noted?.kit.kit ?? null,
+  proof,
+});

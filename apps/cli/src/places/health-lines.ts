@@ -1,0 +1,112 @@
+/** The health of a key in words, 80 columns wide. */
+import { propertiesOf, type CopyKind, type Protection, type Shortfall } from '@keepset/places';
+import type { KeyHealth, ListedCopy } from './health.ts';
+
+/** The table of a key's copies, the verdict and what to do next. */
+export const healthLines = ({ group, copies, protection }: KeyHealth): readonly string[] => [
+  `Key ${group.keyId}`,
+  `  ${group.scheme}, ${group.policy}, epoch ${group.epoch}`,
+  '',
+  row('copy', 'kit', 'tested', 'on', 'now'),
+  ...copies.map((copy) =>
+    row(
+      titleOf(copy),
+      copy.id === 'home' ? '' : shortKit(copy.id),
+      copy.proof,
+      copy.provedAt?.slice(0, 10) ?? '',
+      nowOf(copy),
+    ),
+  ),
+  '',
+  ...verdictLines(protection),
+  ...nextSteps(copies, protection),
+];
+
+/** Whether a key is protected, in one sentence; for lists of keys. */
+export const protectionLine = ({ isProtected, shortfalls }: Protection): string =>
+  isProtected ? 'protected' : `not protected yet: ${shortfalls.map(reasonOf).join(' ')}`;
+
+const row = (...[copy, kit, tested, on, now]: readonly [string, string, string, string, string]): string =>
+  `  ${copy.padEnd(18)} ${kit.padEnd(6)}  ${tested.padEnd(15)}  ${on.padEnd(10)}  ${now}`.trimEnd();
+
+/** As much of a kit's id as a table has room for; commands take it as well. */
+const shortKit = (kit: string): string => kit.slice(0, 6);
+
+const titleOf = ({ id, kind }: ListedCopy): string => (id === 'home' ? 'this device' : titles(kind));
+
+const titles = (kind: CopyKind): string => (kind === 'folder' ? 'folder' : propertiesOf(kind).title);
+
+const nowOf = ({ stale, reach, epoch, proof, due }: ListedCopy): string => {
+  if (proof === 'never written') return 'cut off';
+  if (stale === 'epoch') return `stale: epoch ${epoch}`;
+  if (stale === 'generation') return 'stale: repaired';
+  if (reach.status === 'unseen') return due ? 'test again' : 'not seen';
+  return reach.status === 'intact' && due ? 'test again' : reach.status;
+};
+
+const verdictLines = ({ isProtected, places, shortfalls, needed }: Protection): readonly string[] => [
+  ...(isProtected
+    ? [
+        `  PROTECTED: this share was opened in ${places.length} places that are not lost together;`,
+        '  the loss of any one of them can be made good.',
+      ]
+    : ['  NOT PROTECTED:', ...shortfalls.map((shortfall) => `  - ${reasonOf(shortfall)}`)]),
+  ...(needed.length === 0
+    ? []
+    : [`  By its policy nobody can sign without ${needed.join(', nor without ')}, whatever is kept here.`]),
+];
+
+const reasonOf = (shortfall: Shortfall): string => {
+  if (shortfall.kind === 'no-tested-copy') return 'no copy of this share was opened and found good.';
+  return shortfall.kind === 'one-place'
+    ? `every tested copy is lost with ${placeName(shortfall.domain)}.`
+    : `the policy survives ${shortfall.promised} losses, the tested copies ${shortfall.reached}.`;
+};
+
+const placeName = (domain: string): string => {
+  if (domain.startsWith('device:')) return 'this device';
+  if (domain.startsWith('account:')) return `the account ${domain.slice('account:'.length)}`;
+  return domain.startsWith('location:paper') ? 'one printed kit' : 'one medium';
+};
+
+const nextSteps = (copies: readonly ListedCopy[], { isProtected }: Protection): readonly string[] => {
+  const steps = copies.flatMap((copy) => {
+    const step = stepFor(copy);
+    return step === undefined ? [] : [`  - ${titleOf(copy)} ${shortKit(copy.id)}: ${step}`];
+  });
+  const more =
+    isProtected || steps.length > 0 ? [] : ['  - make a copy elsewhere, on a stick or on paper:', ...makers];
+  return steps.length + more.length === 0 ? [] : ['  Next:', ...steps, ...more];
+};
+
+const makers = ['      keepset usb create FOLDER --code-sheet FILE', '      keepset kit --out DIR'];
+
+/** What would make a copy better, or undefined when nothing is left to do. */
+const stepFor = (copy: ListedCopy): string | undefined => {
+  if (copy.id === 'home') return undefined;
+  const path = copy.path ?? 'FOLDER';
+  if (copy.proof === 'never written') return 'making it was cut off; make another one.';
+  if (copy.stale !== undefined) return renewals(copy.kind, path);
+  if (copy.reach.status === 'damaged') return damages(copy.kind, path, copy.reach.reason);
+  if (copy.kind === 'usb' && copy.proof === 'written')
+    return `unplug it, plug it in again,\n      keepset usb verify ${path} --replugged`;
+  if (!copy.counts) return `try its code:\n      ${trials(copy)}`;
+  if (copy.due) return `tested long ago; try its code again:\n      ${trials(copy)}`;
+  return copy.proof === 'decrypted' ? `prove that it recovers:\n      ${trials(copy)}` : undefined;
+};
+
+const renewals = (kind: CopyKind, path: string): string => {
+  if (kind === 'usb') return `write the current share:\n      keepset usb create ${path} --again`;
+  return kind !== 'printed-kit'
+    ? 'write the current share:\n      keepset backup --again'
+    : 'worth nothing any more; destroy it and make a new one:\n      keepset kit --out DIR';
+};
+
+const damages = (kind: CopyKind, path: string, reason: string): string =>
+  kind === 'usb'
+    ? `${reason}\n      keepset usb repair ${path}`
+    : `damaged; make another one:\n      ${reason}`;
+
+/** A drill opens it, and proves recovery at once. */
+const trials = ({ id, kind }: ListedCopy): string =>
+  `keepset drill ${kind === 'printed-kit' ? 'PICTURE… ' : ''}--copy ${shortKit(id)} --code -`;

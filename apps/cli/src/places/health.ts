@@ -1,0 +1,87 @@
+/** The health of a key's copies on this device: what the ledger remembers, and what a look at the places shows. */
+import type { GroupKey } from '@keepset/ceremony';
+import {
+  copyState,
+  protectionOf,
+  type CopyRecord,
+  type CopyState,
+  type Protection,
+  type Sharing,
+} from '@keepset/places';
+import { currentShare } from '../home/own-shares.ts';
+import { evidenceOf, kindOf, loadLedger, newestWritten, type LedgerKit } from './ledger.ts';
+import { lookAt } from './look.ts';
+import type { Unlocked } from './unlock.ts';
+
+/** Everything that is said of a key. */
+export interface KeyHealth {
+  readonly group: GroupKey;
+  readonly party: string;
+  readonly copies: readonly ListedCopy[];
+  readonly protection: Protection;
+}
+
+/** A copy with where it was last seen. */
+export interface ListedCopy extends CopyState {
+  readonly path?: string;
+}
+
+/**
+ * Opens the device's own share, looks at every place that can be reached, and judges. Alters nothing.
+ * @param look how to look at a place; `unlooked` goes by what is remembered alone.
+ * @throws KeepsetError as `ShareVault.open`, and `place/damaged` for the ledger.
+ */
+export const healthOfKey = async (
+  { paths, vault }: Pick<Unlocked, 'paths' | 'vault'>,
+  keyId: string,
+  look: typeof lookAt = lookAt,
+): Promise<KeyHealth> => {
+  const share = await vault.open(keyId);
+  share.secret.wipe();
+  const { group, party } = share;
+  const now = new Date().toISOString();
+  const own = await currentShare(paths, keyId);
+  const generation = own?.generation ?? 0;
+  const current: Sharing = { epoch: group.epoch, source: generation };
+  const home: CopyRecord = {
+    id: 'home',
+    kind: 'file',
+    domain: `device:${party}`,
+    ...current,
+    generation,
+    // It was opened a moment ago.
+    writtenAt: now,
+    readBackAt: now,
+    openedAt: now,
+  };
+  const ledger = await loadLedger(paths);
+  const copies: ListedCopy[] = [
+    { ...copyState(home, current, { status: 'intact' }, now), path: paths.shares },
+  ];
+  for (const kit of ledger.filter((each) => each.keyId === keyId)) {
+    const state = copyState(recordOf(kit), current, await look(kit, ledger), now);
+    copies.push({ ...state, ...(kit.path === undefined ? {} : { path: kit.path }) });
+  }
+  return { group, party, copies, protection: protectionOf({ policy: group.policy, party }, copies) };
+};
+
+/** For lists of keys: what the ledger remembers is enough there. */
+export const unlooked: typeof lookAt = () => Promise.resolve({ status: 'unseen' });
+
+/** A kit's newest copy that was written; one that was only intended was never written. */
+export const recordOf = (kit: LedgerKit): CopyRecord => {
+  const copy = newestWritten(kit) ?? kit.copies.at(-1);
+  return {
+    id: kit.kit,
+    kind: kindOf(kit),
+    domain: kit.domain ?? usualDomain(kit),
+    epoch: copy?.epoch ?? 0,
+    generation: copy?.generation ?? 0,
+    ...(copy?.source === undefined ? {} : { source: copy.source }),
+    ...(copy === undefined ? {} : evidenceOf(copy)),
+  };
+};
+
+/** A stick is a place of its own, and so is a sheet of paper. */
+export const usualDomain = ({ kind, kit }: Pick<LedgerKit, 'kind' | 'kit'>): string =>
+  `location:${kind === 'kit' ? 'paper' : 'medium'}-${kit}`;

@@ -1,0 +1,185 @@
+/** Opening a copy of a share where it lies, into memory and nowhere else. Alters nothing there. */
+import { createHash } from 'node:crypto';
+import { resolve } from 'node:path';
+import { KeepsetError, bytesEqual } from '@keepset/bytes';
+import { nodeFileSystem, openNewest } from '@keepset/places';
+import { maxShareFileBytes, openShareFile, type OpenedShare } from '@keepset/wire';
+import type { HomePaths } from '../home/paths.ts';
+import { judge } from './container.ts';
+import { readSheets } from './kit-read.ts';
+import { loadLedger, newestWritten, type LedgerCopy, type LedgerKit } from './ledger.ts';
+import { placeOf } from './look.ts';
+
+/** Where the copy lies, as the user says it. */
+export interface BackupTarget {
+  /** A stick, a folder copy, a share file, or pictures of share sheets. */
+  readonly paths: readonly string[];
+  /** A kit of the ledger, by its id or the beginning of it. */
+  readonly kit: string | undefined;
+}
+
+/** An opened copy. The caller wipes `opened.share.secret`. */
+export interface OpenedBackup {
+  readonly opened: OpenedShare;
+  /** What this device remembers of it; absent for a copy it did not write. */
+  readonly noted?: { readonly kit: LedgerKit; readonly copy: LedgerCopy };
+  /** Absolute path of a stick or folder. */
+  readonly path?: string;
+}
+
+/**
+ * Finds the copy and opens it; the share inside is checked against the public data of the key.
+ * @param codes recovery codes; with pictures, one in them serves too.
+ * @throws KeepsetError `place/locked` (wrong code), `place/unreachable`, `place/not-found`, `place/damaged`,
+ * `place/stale` (the stick holds an older copy than was written to it), `input/invalid-argument`.
+ */
+export const openBackup = async (
+  home: HomePaths,
+  target: BackupTarget,
+  codes: readonly string[],
+): Promise<OpenedBackup> => {
+  const ledger = await loadLedger(home);
+  const { kit, path } = await find(target, ledger);
+  const { bytes, opened } = await read(ledger, kit, path, target.paths, codes);
+  const sha256 = new Uint8Array(createHash('sha256').update(bytes).digest());
+  const noted = ledger.flatMap((each) =>
+    each.copies.flatMap((copy) => (bytesEqual(copy.sha256, sha256) ? [{ kit: each, copy }] : [])),
+  )[0];
+  return {
+    opened,
+    ...(noted === undefined ? {} : { noted }),
+    ...(path === undefined ? {} : { path }),
+  };
+};
+
+/** A kit of the ledger, or a path, or both. */
+const find = async (
+  { paths, kit: prefix }: BackupTarget,
+  ledger: readonly LedgerKit[],
+): Promise<{ readonly kit?: LedgerKit; readonly path?: string }> => {
+  const [first, ...more] = paths;
+  if (prefix !== undefined) {
+    const kit = kitOf(prefix, ledger);
+    const path = first === undefined ? kit.path : resolve(first);
+    return { kit, ...(path === undefined || kit.kind === 'kit' ? {} : { path }) };
+  }
+  if (first === undefined)
+    throw new KeepsetError(
+      'input/invalid-argument',
+      'Say which copy: its folder, its pictures, or --copy KIT.',
+      {
+        hint: '`keepset health` lists the copies.',
+      },
+    );
+  const path = resolve(first);
+  if (more.length > 0 || !(await isFolder(path))) return {};
+  const known = ledger.filter((each) => each.path === path && each.kind === 'folder');
+  if (known.length > 1)
+    throw new KeepsetError('input/invalid-argument', 'There are several copies in this folder; say which.', {
+      hint: `Use --copy with one of: ${known.map(({ kit }) => kit).join(', ')}`,
+    });
+  return { path, ...(known[0] === undefined ? {} : { kit: known[0] }) };
+};
+
+const kitOf = (prefix: string, ledger: readonly LedgerKit[]): LedgerKit => {
+  const [kit, ...others] = ledger.filter((each) => each.kit.startsWith(prefix.toLowerCase()));
+  if (kit !== undefined && others.length === 0) return kit;
+  throw new KeepsetError(
+    'place/not-found',
+    kit === undefined ? `This device wrote no copy ${prefix}.` : `Several copies begin with ${prefix}.`,
+    { hint: '`keepset health` lists the copies.' },
+  );
+};
+
+interface Read {
+  readonly bytes: Uint8Array;
+  readonly opened: OpenedShare;
+}
+
+const read = async (
+  ledger: readonly LedgerKit[],
+  kit: LedgerKit | undefined,
+  path: string | undefined,
+  paths: readonly string[],
+  codes: readonly string[],
+): Promise<Read> => {
+  if (kit?.kind === 'folder' || kit?.kind === 'keyring') return readFromPlace(kit, codes);
+  if (path !== undefined) return readFromStick(path, ledger, kit?.kit, codes);
+  if (kit !== undefined && paths.length === 0)
+    throw new KeepsetError(
+      'input/invalid-argument',
+      kit.kind === 'kit'
+        ? 'Give the pictures of its share sheets.'
+        : 'It was not noted where this copy lies.',
+      { hint: `keepset drill PATH… --copy ${kit.kit.slice(0, 6)}` },
+    );
+  const pictures = paths.filter((each) => /\.png$/i.test(each));
+  if (pictures.length === paths.length) {
+    const { bytes, keys } = await readSheets(pictures, codes);
+    return { bytes, opened: await openShareFile(bytes, keys) };
+  }
+  const bytes = await nodeFileSystem.read(resolve(paths[0] ?? ''), maxShareFileBytes);
+  return { bytes, opened: await openShareFile(bytes, codes) };
+};
+
+const readFromPlace = async (kit: LedgerKit, codes: readonly string[]): Promise<Read> => {
+  const place = await placeOf(kit);
+  const [newest] = (await place.list())
+    .filter(({ keyId, state }) => keyId === kit.keyId && state === 'current')
+    .toSorted((a, b) => b.epoch - a.epoch);
+  const found = newest === undefined ? null : await place.get(newest);
+  if (found === null)
+    throw new KeepsetError('place/not-found', 'The copy is gone.', { hint: 'Make another one.' });
+  return { bytes: found.bytes, opened: await openShareFile(found.bytes, codes) };
+};
+
+const readFromStick = async (
+  root: string,
+  ledger: readonly LedgerKit[],
+  kit: string | undefined,
+  codes: readonly string[],
+): Promise<Read> => {
+  const { report } = await judge(root, ledger, codes, kit);
+  const { opened, candidate } = await openNewest(report, codes);
+  return { bytes: candidate.bytes, opened };
+};
+
+const isFolder = async (path: string): Promise<boolean> =>
+  (await nodeFileSystem.facts(path))?.kind === 'folder';
+
+/**
+ * Refuses a copy that is not of the share as this device holds it.
+ * @throws KeepsetError `place/stale`, `place/foreign`
+ */
+export const refuseStale = (
+  { opened, noted }: Pick<OpenedBackup, 'opened' | 'noted'>,
+  own: OpenedShare['share'],
+  ownGeneration: number,
+): void => {
+  const { group, party } = opened.share;
+  if (group.keyId !== own.group.keyId || party !== own.party)
+    throw new KeepsetError('place/foreign', `This copy holds ${party}’s share of key ${group.keyId}.`);
+  if (group.epoch < own.group.epoch)
+    throw new KeepsetError(
+      'place/stale',
+      `This copy is of epoch ${group.epoch}; the key is at epoch ${own.group.epoch}.`,
+      { hint: 'It is worth nothing any more. Write the current share: `keepset backup --again`.' },
+    );
+  const last = noted === undefined ? undefined : newestWritten(noted.kit);
+  const isOldCopy = last !== undefined && noted !== undefined && noted.copy.generation < last.generation;
+  const source = noted?.copy.source;
+  if (isOldCopy || (source !== undefined && source < ownGeneration))
+    throw new KeepsetError(
+      'place/stale',
+      isOldCopy
+        ? `This copy is generation ${opened.generation}; generation ${last.generation} was written later.`
+        : 'This copy was made before a repair: what it holds beside the secret has changed since.',
+      { hint: 'Write the current share: `keepset backup --again`.' },
+    );
+  const isSame =
+    bytesEqual(group.publicKey, own.group.publicKey) &&
+    group.commitments.length === own.group.commitments.length &&
+    group.commitments.every((point, at) => bytesEqual(point, own.group.commitments[at] ?? new Uint8Array(0)));
+  if (group.epoch === own.group.epoch && !isSame)
+    throw new KeepsetError('place/damaged', 'This copy does not fit the key as this device knows it.');
+};

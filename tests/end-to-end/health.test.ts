@@ -1,0 +1,297 @@
+/** The health of copies with the real command: what raises them, what does not, and what makes a key protected. */
+import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { decodeCbor, encodeCbor, type CborValue } from '@keepset/bytes';
+import { otherMedium, projectRoot, temporaryFolder } from '../support/folders.ts';
+import {
+  bin,
+  keepset,
+  keepsetJson,
+  run,
+  serve,
+  serverFolders,
+  type Ended,
+  type Serving,
+} from '../support/processes.ts';
+
+// Many real processes: on a busy machine they take their time.
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
+
+const home = join(temporaryFolder(), 'phone');
+const phone = ['--home', home];
+const elsewhere = otherMedium();
+afterAll(() => rmSync(elsewhere, { recursive: true, force: true }));
+let server: Serving;
+
+type Json = Record<string, unknown>;
+const succeed = async (args: readonly string[]): Promise<Json> => {
+  const { code, json, stderr } = await keepsetJson([...args, ...phone]);
+  expect({ code, json, stderr }).toMatchObject({ code: 0 });
+  return json;
+};
+
+interface Copy {
+  readonly id: string;
+  readonly kind: string;
+  readonly proof: string;
+  readonly stale?: string;
+  readonly counts: boolean;
+  readonly reach: { readonly status: string };
+}
+interface Key {
+  readonly protected: boolean;
+  readonly shortfalls: readonly { readonly kind: string }[];
+  readonly copies: readonly Copy[];
+}
+const healthOf = async (keyId: string): Promise<Key> => {
+  const { keys } = await succeed(['health', '--key', keyId]);
+  const [only] = keys as Key[];
+  if (only === undefined) throw new Error('no such key');
+  return only;
+};
+const copyOf = async (keyId: string, id: string): Promise<Copy> => {
+  const copy = (await healthOf(keyId)).copies.find((each) => each.id === id);
+  if (copy === undefined) throw new Error(`no copy ${id}`);
+  return copy;
+};
+let made = 0;
+const newStick = (): string => {
+  const root = join(elsewhere, `stick${(made += 1)}`);
+  mkdirSync(root);
+  return root;
+};
+const newKey = async (): Promise<string> => (await succeed(['keygen']))['keyId'] as string;
+const createStick = async (
+  keyId: string,
+  root = newStick(),
+): Promise<{ root: string; kit: string; code: string }> => {
+  const { kit, code } = await succeed(['usb', 'create', root, '--show-code', '--key', keyId]);
+  return { root, kit: kit as string, code: code as string };
+};
+
+beforeAll(async () => {
+  server = await serve(serverFolders());
+  await succeed(['enroll', server.invitation ?? '']);
+});
+
+describe('keepset health', () => {
+  it('raises a stick step by step, and the key with the last of them', async () => {
+    const keyId = await newKey();
+    expect(await healthOf(keyId)).toMatchObject({ protected: false, shortfalls: [{ kind: 'one-place' }] });
+    const { root, kit, code } = await createStick(keyId);
+    expect(await copyOf(keyId, kit)).toMatchObject({ proof: 'written', reach: { status: 'intact' } });
+    await succeed(['usb', 'verify', root]);
+    // Opened, but perhaps from memory: it was not unplugged yet.
+    await succeed(['usb', 'verify', root, '--code', code]);
+    expect(await copyOf(keyId, kit)).toMatchObject({ proof: 'written', counts: false });
+    expect((await keepset(['health', '--strict', ...phone])).code).toBe(3);
+    const before = await keepset(['show', keyId, ...phone]);
+    expect(before.stdout).toContain('not protected yet: every tested copy is lost with this device.');
+    await succeed(['usb', 'verify', root, '--replugged']);
+    expect(await healthOf(keyId)).toMatchObject({ protected: true, shortfalls: [] });
+    expect(await copyOf(keyId, kit)).toMatchObject({ proof: 'decrypted', counts: true });
+    expect((await keepset(['health', '--strict', '--key', keyId, ...phone])).code).toBe(0);
+    expect((await keepset(['show', keyId, ...phone])).stdout).toMatch(/^ {2}copies {6}protected$/m);
+  });
+
+  it('needs the code, not only the bytes', async () => {
+    const keyId = await newKey();
+    const { root, kit } = await createStick(keyId);
+    await succeed(['usb', 'verify', root, '--replugged']);
+    expect(await copyOf(keyId, kit)).toMatchObject({ proof: 'read back', counts: false });
+    expect((await healthOf(keyId)).protected).toBe(false);
+  });
+
+  it('tells a stick that is away from one that is damaged, and writes nothing while it looks', async () => {
+    const keyId = await newKey();
+    const { root, kit, code } = await createStick(keyId);
+    await succeed(['usb', 'verify', root, '--replugged', '--code', code]);
+    const away = `${root}-away`;
+    renameSync(root, away);
+    expect(await copyOf(keyId, kit)).toMatchObject({ reach: { status: 'unreachable' }, counts: true });
+    // Where it is mounted there is an empty folder while it is away.
+    mkdirSync(root);
+    expect(await copyOf(keyId, kit)).toMatchObject({ reach: { status: 'unreachable' }, counts: true });
+    expect(readdirSync(root)).toEqual([]);
+    rmSync(root, { recursive: true });
+    renameSync(away, root);
+    const slot = join(root, `keepset-${kit}`, 'share_party2.enc');
+    const bytes = readFileSync(slot);
+    writeFileSync(slot, bytes.fill(0, 100, 140));
+    expect(await copyOf(keyId, kit)).toMatchObject({ reach: { status: 'damaged' }, counts: false });
+    expect((await healthOf(keyId)).protected).toBe(false);
+    const { stdout } = await keepset(['health', '--key', keyId, ...phone]);
+    expect(stdout).toContain(`keepset usb repair ${root}`);
+    expect(readFileSync(slot)).toEqual(bytes);
+  });
+
+  it('does not take a container on the disk of the device for a place of its own', async () => {
+    const keyId = await newKey();
+    const root = temporaryFolder();
+    const { kit, code } = await createStick(keyId, root);
+    await succeed(['usb', 'verify', root, '--replugged', '--code', code]);
+    expect(await copyOf(keyId, kit)).toMatchObject({ proof: 'decrypted', counts: true });
+    expect(await healthOf(keyId)).toMatchObject({ protected: false, shortfalls: [{ kind: 'one-place' }] });
+  });
+
+  it('raises a kit only when it was read back from the picture', async () => {
+    const keyId = await newKey();
+    const out = temporaryFolder();
+    const { kit } = await succeed(['kit', '--out', out, '--key', keyId]);
+    expect(await copyOf(keyId, kit as string)).toMatchObject({
+      proof: 'written',
+      reach: { status: 'unseen' },
+    });
+    const pages = await rasterise(out);
+    await succeed(['kit', 'read', ...pages, '--out', join(out, 'share.age')]);
+    expect(await copyOf(keyId, kit as string)).toMatchObject({ proof: 'decrypted' });
+    expect((await healthOf(keyId)).protected).toBe(true);
+  });
+
+  it('loads ledgers of the first version', async () => {
+    const keyId = await newKey();
+    const { root, kit, code } = await createStick(keyId);
+    await succeed(['usb', 'verify', root, '--replugged', '--code', code]);
+    const file = join(home, 'usb-ledger', `${kit}.cbor`);
+    const noted = decodeCbor(readFileSync(file)) as { copies: Record<string, CborValue>[] } & Record<
+      string,
+      CborValue
+    >;
+    const { path: _path, domain: _domain, copies, ...first } = noted;
+    const old = copies.map(({ source: _s, readBackAt: _r, openedAt: _o, provenAt: _p, ...copy }) => copy);
+    writeFileSync(file, encodeCbor({ ...first, copies: old }));
+    expect(await copyOf(keyId, kit)).toMatchObject({ proof: 'read back', reach: { status: 'unreachable' } });
+    // Seen again, it is known again where it lies.
+    await succeed(['usb', 'verify', root, '--code', code]);
+    expect(await copyOf(keyId, kit)).toMatchObject({ proof: 'decrypted', reach: { status: 'intact' } });
+  });
+
+  it('shows a table of 80 columns', async () => {
+    const { stdout } = await keepset(['health', ...phone]);
+    for (const line of stdout.split('\n'))
+      if (!line.includes(elsewhere)) expect(line.length).toBeLessThanOrEqual(80);
+    expect(stdout).toMatch(/^ {2}this device {15} decrypted {8}\d{4}-\d\d-\d\d {2}intact$/m);
+  });
+});
+
+/** The pages of all PDF files in a folder as pictures. */
+const rasterise = async (folder: string): Promise<string[]> => {
+  for (const pdf of readdirSync(folder).filter((name) => name.endsWith('.pdf'))) {
+    const { code } = await run('pdftoppm', [
+      '-r',
+      '200',
+      '-gray',
+      '-png',
+      join(folder, pdf),
+      join(folder, pdf.slice(0, -4)),
+    ]);
+    expect(code).toBe(0);
+  }
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.png'))
+    .map((name) => join(folder, name));
+};
+
+describe('copies after a refresh', () => {
+  const own = (keyId: string): string[] =>
+    readdirSync(join(home, 'shares')).filter((name) => name.startsWith(keyId));
+  const outcomesOf = (json: Json): Record<string, unknown> =>
+    Object.fromEntries(
+      (json['copies'] as { kit: string; outcome: string }[]).map(({ kit, outcome }) => [kit, outcome]),
+    );
+  const createFolder = async (keyId: string, folder: string): Promise<{ kit: string; code: string }> => {
+    const made = await succeed(['backup', folder, '--cloud', 'icloud', '--show-code', '--key', keyId]);
+    return { kit: made['kit'] as string, code: made['code'] as string };
+  };
+
+  it('are rewritten where they can be reached, and listed where not', async () => {
+    const keyId = await newKey();
+    const [near, far] = [await createStick(keyId), await createStick(keyId)];
+    const cloud = temporaryFolder();
+    const folder = await createFolder(keyId, cloud);
+    const { kit: paper } = await succeed(['kit', '--out', temporaryFolder(), '--key', keyId]);
+    renameSync(far.root, `${far.root}-away`);
+    const refreshed = await succeed(['refresh', '--key', keyId]);
+    expect(refreshed).toMatchObject({ epoch: 1, retired: true });
+    expect(outcomesOf(refreshed)).toEqual({
+      [near.kit]: 'rewritten',
+      [far.kit]: 'unreachable',
+      [folder.kit]: 'rewritten',
+      [paper as string]: 'print',
+    });
+    expect(own(keyId)).toEqual([expect.stringContaining(`${keyId}.1.`)]);
+    expect(readdirSync(join(cloud, `keepset-${folder.kit}`))).toEqual([
+      expect.stringContaining(`${keyId}.1.`),
+    ]);
+    expect(await copyOf(keyId, near.kit)).toMatchObject({ proof: 'written', reach: { status: 'intact' } });
+    expect((await copyOf(keyId, near.kit)).stale).toBeUndefined();
+    expect(await copyOf(keyId, folder.kit)).toMatchObject({
+      proof: 'read back',
+      reach: { status: 'intact' },
+    });
+    expect(await copyOf(keyId, far.kit)).toMatchObject({ stale: 'epoch', counts: false });
+    expect(await copyOf(keyId, paper as string)).toMatchObject({ stale: 'epoch', counts: false });
+    // The codes stay what they were.
+    await succeed(['usb', 'verify', near.root, '--code', near.code]);
+    // Plugged in later, the other stick follows.
+    renameSync(`${far.root}-away`, far.root);
+    const { keys } = await succeed(['backup', '--again', '--key', keyId]);
+    expect(outcomesOf((keys as Json[])[0] ?? {})).toMatchObject({ [far.kit]: 'rewritten' });
+    expect((await copyOf(keyId, far.kit)).stale).toBeUndefined();
+  });
+
+  it('hold up the end of the old share only while they are there and cannot be written', async () => {
+    const keyId = await newKey();
+    const cloud = temporaryFolder();
+    const { kit } = await createFolder(keyId, cloud);
+    const folder = join(cloud, `keepset-${kit}`);
+    renameSync(folder, `${folder}-aside`);
+    writeFileSync(folder, 'in the way');
+    const refreshed = await succeed(['refresh', '--key', keyId]);
+    expect(refreshed).toMatchObject({ epoch: 1, retired: false });
+    expect(outcomesOf(refreshed)).toEqual({ [kit]: 'failed' });
+    expect(own(keyId).map((name) => name.split('.')[1])).toEqual(['0', '1']);
+    rmSync(folder);
+    renameSync(`${folder}-aside`, folder);
+    // Any command that opens the device goes on.
+    const { stderr } = await keepset(['keys', ...phone]);
+    expect(stderr).toContain('rewritten and read back');
+    expect(own(keyId).map((name) => name.split('.')[1])).toEqual(['1']);
+    rmSync(folder, { recursive: true });
+    expect(outcomesOf(await succeed(['refresh', '--key', keyId]))).toEqual({ [kit]: 'gone' });
+    expect(own(keyId).map((name) => name.split('.')[1])).toEqual(['2']);
+  });
+
+  it('are all current in the end wherever the refresh was cut off', async () => {
+    const keyId = await newKey();
+    const stick = await createStick(keyId);
+    const cloud = temporaryFolder();
+    const folder = await createFolder(keyId, cloud);
+    const preload = ['--import', join(projectRoot, 'tests', 'support', 'kill-at.ts')];
+    const refresh = (env: Record<string, string>): Promise<Ended> =>
+      run(process.execPath, [...preload, bin, 'refresh', '--key', keyId, ...phone], { env });
+    const log = join(temporaryFolder(), 'moments');
+    expect(await refresh({ KEEPSET_MOMENTS: log })).toMatchObject({ code: 0 });
+    const moments = readFileSync(log, 'utf8').split('\n');
+    // After the last answer of the server everything is about the copies.
+    const first = moments.lastIndexOf('request.emit') + 1;
+    expect(moments.length - first).toBeGreaterThan(20);
+    for (let at = first; at <= moments.length; at += 4) {
+      expect((await refresh({ KEEPSET_KILL_AT: String(at) })).signal).toBe('SIGKILL');
+      await succeed(['keys']);
+      const epochs = new Set(own(keyId).map((name) => name.split('.')[1]));
+      expect(epochs.size).toBe(1);
+      for (const { id, stale, reach } of (await healthOf(keyId)).copies)
+        expect({ at, id, stale, reach }).toMatchObject({ reach: { status: 'intact' } });
+      for (const { stale } of (await healthOf(keyId)).copies) expect(stale).toBeUndefined();
+      const [epoch = ''] = epochs;
+      expect(await succeed(['usb', 'verify', stick.root, '--code', stick.code])).toMatchObject({
+        epoch: Number(epoch),
+      });
+      expect(readdirSync(join(cloud, `keepset-${folder.kit}`))).toEqual([
+        expect.stringContaining(`${keyId}.${epoch}.`),
+      ]);
+    }
+  });
+});
