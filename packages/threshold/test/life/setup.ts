@@ -11,7 +11,6 @@ import {
   type PartyId,
   type ReshareParams,
   type Reshared,
-  type Scheme,
   type SignRequest,
   type Step,
 } from '../../src/index.ts';
