@@ -1,5 +1,5 @@
 /** Policies for keys. */
-import * as fc from 'fast-check';
+import type * as fc from 'fast-check';
 import { isQuorum, parsePolicy, parties, printPolicy, smallestAdditions } from '@keepset/access';
 import type { PartyId, Sharing } from '../src/index.ts';
 import { policyOver, policyWithRepeats } from '../../access/test/arbitrary.ts';
