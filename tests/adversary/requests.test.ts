@@ -492,7 +492,8 @@ describe('a key generation that cannot be', () => {
     ['a policy with too many brackets', `${'and('.repeat(40)}server`, '400 policy/syntax'],
     ['a policy not in canonical form', 'and(server, phone)', '422 policy/unsupported'],
     ['a policy that one alone satisfies', 'or(phone,server)', '422 policy/unsupported'],
-    ['a nested policy', 'and(server,or(phone,laptop))', '422 policy/unsupported'],
+    ['a nested policy that one alone satisfies', 'or(server,and(phone,laptop))', '422 policy/unsupported'],
+    ['a policy that does not name the device', 'and(server,or(laptop,tablet))', '409 abort/unknown-party'],
   ])('%s', async (_, policy, verdict) => {
     const { session, request: good } = keygenRequest(phone.device);
     const body = encodeStepRequest({ ...good, start: { kind: 'keygen', scheme: 'ed25519', policy } });

@@ -40,5 +40,5 @@ export {
 export { deriveGroup } from './life/derive.ts';
 export { xpub, type Network } from './life/xpub.ts';
 export { taprootOutputKey } from './frost/suites.ts';
-export { checkHelpers, checkQuorum, readSharing, type KeySharing } from './sharing.ts';
+export { checkHelpers, checkQuorum, idleMembers, readSharing, type KeySharing } from './sharing.ts';
 export { checkedShare, decodeKeyShare, encodeKeyShare, groupFields, groupSchema } from './codec.ts';

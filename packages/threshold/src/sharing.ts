@@ -209,14 +209,25 @@ export const checkQuorum = (
   const sharing = checkedSharing(curve, group);
   checkMembers(sharing, quorum);
   if (!isQuorum(sharing.policy, quorum)) throw unsatisfied(group.policy, sharing.policy, quorum);
-  const weights = reconstruction(sharing.policy, quorum, curve.order) ?? [];
-  const idle = quorum.filter((party) => !weights.some(({ row }) => sharing.rows[row]?.party === party));
+  const idle = idleMembers(group, quorum);
   if (idle.length > 0)
     throw new KeepsetError(
       'policy/unsatisfied',
       `${idle.join(' and ')} cannot take part: the policy ${group.policy} has no use for that share here.`,
       { hint: `Leave out ${idle.join(' and ')}, or add the parties that its branch of the policy needs.` },
     );
+};
+
+/** Members of a quorum in whose part of the policy others are missing: their shares count for nothing there. */
+export const idleMembers = (
+  { scheme, policy: text }: Pick<GroupKey, 'scheme' | 'policy'>,
+  quorum: readonly PartyId[],
+): readonly PartyId[] => {
+  const curve = curveOf(scheme);
+  const { policy, rows } = sharingOf(curve, text);
+  const weights = reconstruction(policy, quorum, curve.order);
+  if (weights === undefined) return [];
+  return quorum.filter((party) => !weights.some(({ row }) => rows[row]?.party === party));
 };
 
 /** @throws KeepsetError `input/invalid-argument`, `abort/unknown-party` */

@@ -7,6 +7,7 @@
 import { KeepsetError } from '@keepset/bytes';
 import { sha256 } from '@noble/hashes/sha2.js';
 import {
+  idleMembers,
   protocolFor,
   systemRng,
   type GroupKey,
@@ -88,14 +89,19 @@ export const signWith = async (
 };
 
 /**
- * This device, the server if it has a share, and the co-signers, in policy order.
+ * This device, the server if its share is of use, and the co-signers, in policy order. A server whose share is of no use
+ * in this quorum only passes messages on.
  * @throws KeepsetError `policy/unsatisfied` naming what is missing.
  */
 export const quorumWith = (
   device: DeviceParty,
   group: GroupKey,
   coSigners: CoSigners | undefined,
-): readonly string[] => quorumAmong(group, [...selfAndServer(device, group), ...(coSigners?.parties ?? [])]);
+): readonly string[] => {
+  const present = [...selfAndServer(device, group), ...(coSigners?.parties ?? [])];
+  const isIdle = idleMembers(group, present).includes(device.serverParty);
+  return quorumAmong(group, isIdle ? present.filter((party) => party !== device.serverParty) : present);
+};
 
 /** Takes part in a signature that another device started. The caller has shown its owner what is being signed. */
 export const joinSign = (device: DeviceParty, share: KeyShare, group: Group): Promise<SignOutcome> => {

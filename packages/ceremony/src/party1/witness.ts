@@ -1,4 +1,5 @@
 /** Party 1's side of sessions among devices alone: it passes on, waits until all confirm the same, and commits. */
+import { isQuorum } from '@keepset/access';
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import {
   keyIdOf,
@@ -88,8 +89,8 @@ const isSame = (a: Confirmation, b: Confirmation): boolean =>
   bytesEqual(a.groupHash, b.groupHash);
 
 /**
- * Devices sign or open by themselves with a key of which Party 1 has no share. It logs that they began, which is all it
- * can know and vouch for, and passes on; a freeze keeps it from doing so.
+ * Devices sign or open by themselves: Party 1 has no share of the key, or they are a quorum without it. It logs that they
+ * began, which is all it can know and vouch for, and passes on; a freeze keeps it from doing so.
  * @param checkScheme throws for a key that is not for this use.
  */
 export const witnessUse = async (
@@ -98,16 +99,15 @@ export const witnessUse = async (
   subject: ActSubject,
   checkScheme: (scheme: Scheme) => void,
 ): Promise<Opening<never>> => {
-  const { party1 } = context;
   const row = await admitKey(context, subject);
   checkScheme(row.group.scheme);
-  const { parties } = readSharing(row.group.policy);
-  if (row.sealedShare !== undefined || !quorum.every((party) => parties.includes(party)))
-    throw new KeepsetError('policy/unsupported', `This quorum does not fit key ${subject.keyId}.`, {
-      hint: `Its policy is ${row.group.policy}; ${party1.party} takes part where it stands in it.`,
+  const { policy, parties } = readSharing(row.group.policy);
+  if (!quorum.every((party) => parties.includes(party)) || !isQuorum(policy, quorum))
+    throw new KeepsetError('policy/unsatisfied', `This is no quorum of key ${subject.keyId}.`, {
+      hint: `Its policy is ${row.group.policy}.`,
     });
   checkStanding(context, quorum);
-  const written = await party1.store.consume(sessionWrite(context, subject));
+  const written = await context.party1.store.consume(sessionWrite(context, subject));
   if (!written.written) return { answer: answerAgain(written.row, context) };
   return {
     machine: onlooker(context, quorum),

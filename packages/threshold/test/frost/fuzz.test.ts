@@ -79,9 +79,10 @@ const wireFor = (plan: readonly Act[], foreign: readonly ProtocolMessage[]): Wir
           return [];
         },
         flip: () =>
+          // What was cut may end before the place.
           out.map((one) => ({
             ...one,
-            body: one.body.with(place, theOne(one.body[place]) ^ (1 << (where % 8))),
+            body: one.body.map((byte, i) => (i === place ? byte ^ (1 << (where % 8)) : byte)),
           })),
         cut: () => out.map((one) => ({ ...one, body: one.body.slice(0, place) })),
         grow: () => out.map((one) => ({ ...one, body: Uint8Array.from([...one.body, where % 256]) })),
