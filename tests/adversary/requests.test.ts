@@ -552,7 +552,7 @@ describe('a signature that cannot be', () => {
     [
       'a quorum without the server',
       (good) => start(good, { quorum: ['laptop', 'phone'] }),
-      /^422 policy\/unsupported$/,
+      /^422 policy\/unsatisfied$/,
     ],
     [
       'a quorum with a stranger',
