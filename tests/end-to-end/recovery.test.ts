@@ -6,7 +6,14 @@
 import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import {
+  browserPasskey,
+  createPasskey,
+  openIdentityWithPasskey,
+  sealIdentityToPasskey,
+} from '@keepset/places';
 import { openAge, sealAge } from '@keepset/wire';
+import { authenticator } from '../../packages/places/test/authenticator.ts';
 import { makeBackup } from '../../packages/places/test/backup-maker.ts';
 import { reading, scan } from '../support/media.ts';
 import { onTerminal } from '../support/processes.ts';
@@ -164,6 +171,26 @@ describe('a phone is lost, and there is', () => {
     expect(recovered.copies).toMatchObject([{ kind: 'printed-kit', outcome: 'print' }]);
   });
 
+  it('a passkey, which opens the code of a copy in the cloud', async () => {
+    const person = await newPerson();
+    const cloud = world.folder('cloud');
+    const backup = ['backup', cloud, '--cloud', 'icloud', '--show-code', ...person.phone.args];
+    const { code } = await succeed(backup);
+    // What the passkey seals lies beside the copy: it is worth nothing without the passkey.
+    const site = { id: 'localhost', name: 'Keepset' };
+    const keychain = authenticator();
+    const credential = await createPasskey(keychain, site, 'Ada');
+    const sealed = await sealIdentityToPasskey(code as string, browserPasskey(keychain, site, credential));
+    writeFileSync(join(cloud, 'passkey.sealed'), sealed);
+    // The passkey has come to the new phone by itself; it is found without its id.
+    const file = readFileSync(join(cloud, 'passkey.sealed'));
+    const opened = await openIdentityWithPasskey(file, browserPasskey(keychain, site));
+    const codeFile = join(world.folder('memory'), 'code.txt');
+    writeFileSync(codeFile, opened);
+    const recovered = await recoverFrom(person, cloud, ['--from', cloud, '--identity', codeFile]);
+    expect(recovered.source).toMatchObject({ kind: 'folder' });
+  });
+
   it('an encrypted Finder backup, and the code of the copy in it', async () => {
     const person = await newPerson();
     const { root, code } = await makeStick(person.phone);
@@ -273,14 +300,23 @@ describe('a device is stolen', () => {
     const publicKey = await publicKeyOf(phone, keyId);
     const sticks = [await makeStick(phone), await makeStick(laptop)];
     const thieves = [takenAway(world, phone), takenAway(world, laptop)];
+    const copied = sticks.map(({ root, code }) => ({
+      root: join(world.folder('copied'), 'stick'),
+      code,
+      from: root,
+    }));
+    for (const { from, root } of copied) cpSync(from, root, { recursive: true });
     // Nobody has a device left: the operator freezes, and refuses the old ones.
     await succeed(['freeze', keyId, '--operator', ...world.operator]);
     const { devices } = await succeed(['devices', ...world.operator]);
     const all = devices as { device: string; tenant: string; party: string }[];
     const tenant = all.findLast(({ party }) => party === 'laptop')?.tenant;
+    // As the operator sees them in `keepset devices`: all of this user so far.
     for (const { device } of all.filter((each) => each.tenant === tenant))
       await succeed(['revoke', device, ...world.operator]);
-    for (const thief of thieves) expect((await failure(signing(thief, keyId))).code).toBe('policy/revoked');
+    // Nor can they let another device in.
+    for (const { args } of thieves)
+      expect((await failure(['add-device', ...args])).code).toBe('policy/revoked');
     const clean: Device[] = [];
     for (const { root, code } of sticks) {
       const fresh = emptyHome(world, 'clean');
@@ -298,7 +334,7 @@ describe('a device is stolen', () => {
     expect(await succeed(['recover', ...cleanLaptop.args])).toMatchObject({ state: 'recovered', epoch: 1 });
     await expectSignsTogether(world, cleanPhone, ['laptop', cleanLaptop], publicKey);
     // The thief's shares come in once more, on devices that the server knows: it takes no share of an old epoch.
-    for (const { root, code } of sticks) {
+    for (const { root, code } of copied) {
       const invite = await world.invite(keyId);
       const from = ['--from', root, '--code', code, '--invite', invite, ...emptyHome(world).args];
       expect((await failure(['recover', '--lost', ...from])).code).toBe('place/stale');
