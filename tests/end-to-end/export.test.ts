@@ -166,10 +166,15 @@ describe('keepset export --last-resort', () => {
     expect((await failure(args.filter((arg) => arg !== '--last-resort'))).hint).toContain('keepset recover');
     expect(existsSync(out)).toBe(false);
     const question = `Type the whole key id to put ${key.keyId} together: `;
-    const done = await onTerminal(args, [[question, `${key.keyId}\n`]]);
+    const done = await onTerminal([...args, ...phone.args], [[question, `${key.keyId}\n`]]);
     expect(done).toMatchObject({ code: 0 });
     expect(done.stdout).toContain('LAST RESORT');
     expect(done.stdout).toContain('Make a new key');
+    // This computer is the phone: its server has logged the export before it took place.
+    expect(readFileSync(`${out}.record.txt`, 'utf8')).toContain('The server has logged it.');
+    const own = ['export', '--last-resort', ...key.sticks, '--identity', key.codes, '--confirm', key.keyId];
+    const offline = await succeed([...own, '--offline', '--out', `${out}2`, ...phone.args]);
+    expect(offline).toMatchObject({ logged: false });
     const [secret = ''] = readFileSync(out, 'utf8').split('\n').slice(-2);
     expect(done.stdout).not.toContain(secret.slice(0, 32));
     const again = await failure([...args, '--confirm', key.keyId]);

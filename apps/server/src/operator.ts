@@ -99,7 +99,8 @@ const onData = async <T>(options: ServerOptions, work: (foundation: Foundation) 
 /** Who has this key. @throws KeepsetError `input/unknown-key` */
 const tenantsOf = ({ database }: Foundation, keyId: string): readonly string[] => {
   const rows = database.prepare('SELECT tenant FROM keys WHERE key_id = ?').all(keyId);
-  if (rows.length === 0) throw new KeepsetError('input/unknown-key', `This server has no key ${keyId}.`, {
+  if (rows.length === 0)
+    throw new KeepsetError('input/unknown-key', `This server has no key ${keyId}.`, {
       hint: 'Give the whole id, as `keepset keys` on a device of the user or a printed kit shows it.',
     });
   return rows.map(({ tenant }) => String(tenant));

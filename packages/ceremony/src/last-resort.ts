@@ -2,6 +2,8 @@
 import { minimalQuorums, parsePolicy, smallestAdditions } from '@keepset/access';
 import { KeepsetError, type Secret } from '@keepset/bytes';
 import { assembleKey, type GroupKey, type KeyShare } from '@keepset/threshold';
+import { acceptEvidence } from './device/evidence.ts';
+import type { DeviceParty } from './device/ports.ts';
 
 /** A key in one piece. The caller wipes `secret`. */
 export interface AssembledKey {
@@ -42,4 +44,17 @@ export const lastResort = (copies: readonly KeyShare[]): AssembledKey => {
   }
   const shares = quorum.flatMap((party) => present.get(party) ?? []);
   return { group, parties: quorum, secret: assembleKey(shares) };
+};
+
+/**
+ * Has the server write into its log, before it happens, that a key is put together.
+ * @throws KeepsetError `input/unknown-key`; of family `transport/`; whatever {@link acceptEvidence} throws.
+ */
+export const announceExport = async (device: DeviceParty, keyId: string): Promise<void> => {
+  const head = await device.logPin.load();
+  const { epoch, evidence } = await device.transport.announceExport(
+    keyId,
+    head === undefined ? {} : { head },
+  );
+  await acceptEvidence(device, evidence, { kind: 'export', keyId, epoch }, head);
 };

@@ -1,9 +1,12 @@
 /** Putting a key together for good: what is asked first, what is written, and what remains to be done. */
 import { resolve } from 'node:path';
-import { KeepsetError, utf8ToBytes } from '@keepset/bytes';
-import { lastResort, type AssembledKey, type KeyShare } from '@keepset/ceremony';
+import { KeepsetError, toKeepsetError, utf8ToBytes } from '@keepset/bytes';
+import { announceExport, lastResort, type AssembledKey, type KeyShare } from '@keepset/ceremony';
 import type { Invocation, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
+import { withDevice } from '../home/device.ts';
+import { readIfThere } from '../home/files.ts';
+import { homePaths } from '../home/paths.ts';
 import { refuseExisting, writeNew } from '../places/output.ts';
 import { givenCodes } from '../places/recovery-code.ts';
 import { askAloud, type Terminal } from '../terminal/terminal.ts';
@@ -31,15 +34,17 @@ export const exportKey = async (invocation: Invocation): Promise<void> => {
     const form = readForm(first.group.scheme, textOption(options, 'as'));
     for (const line of warning(first)) terminal.note(line);
     await confirm(first, options, terminal);
+    const isLogged = await announce(first.group.keyId, invocation);
     key = lastResort(copies);
-    await writeNew(recordPath(out), utf8ToBytes(recordOf(key)));
+    await writeNew(recordPath(out), utf8ToBytes(recordOf(key, isLogged)));
     await writeNew(out, utf8ToBytes(printPrivateKey(key, form)));
     const { keyId, epoch, policy } = key.group;
-    const result = { keyId, epoch, policy, parties: key.parties, form, out, record: recordPath(out) };
-    terminal.result({ ...result }, [
+    const { parties } = key;
+    const result = { keyId, epoch, policy, parties, form, out, record: recordPath(out), logged: isLogged };
+    terminal.result(result, [
       `Exported: the private key of ${keyId} lies in clear in ${out} (${form}).`,
       `  put together from the shares of ${key.parties.join(' and ')}, epoch ${epoch}; it fits the public key`,
-      `  noted in ${recordPath(out)}`,
+      `  noted in ${recordPath(out)}${isLogged ? ', and in the log of the server' : ''}`,
       '',
       'From now on one theft is enough, and no refresh mends that. Make a new key with `keepset keygen`, move',
       'everything that this one controls to it, revoke this one wherever it is trusted, and destroy the file.',
@@ -126,10 +131,31 @@ const confirm = async ({ group }: KeyShare, options: OptionValues, terminal: Ter
   );
 };
 
-const recordOf = ({ group, parties }: AssembledKey): string =>
+/**
+ * Has the server log the export first, if this computer is a device of it. One that cannot be reached stops the export,
+ * unless --offline says that this is known.
+ */
+const announce = async (keyId: string, { options, terminal }: Invocation): Promise<boolean> => {
+  const isDevice = (await readIfThere(homePaths(options).account)) !== undefined;
+  if (!isDevice || options['offline'] === true) return false;
+  try {
+    await withDevice(options, terminal, ({ device }) => announceExport(device, keyId));
+    return true;
+  } catch (thrown) {
+    const error = toKeepsetError(thrown);
+    if (error.family !== 'transport') throw thrown;
+    throw new KeepsetError(error.code, error.message, {
+      hint: 'The server could not log this. If it cannot be reached, repeat with --offline: the export is then noted in a file only.',
+      cause: error,
+    });
+  }
+};
+
+const recordOf = ({ group, parties }: AssembledKey, isLogged: boolean): string =>
   [
     `At ${new Date().toISOString()} the key ${group.keyId} (${group.scheme}, ${group.policy}, epoch ${group.epoch})`,
     `was put together from the shares of ${parties.join(' and ')} by keepset export --last-resort.`,
-    'The server was not asked: this note is the only record. Keep it, and treat the key as one that can be stolen.',
+    isLogged ? 'The server has logged it.' : 'The server was not asked: this note is the only record.',
+    'Keep it, and treat the key as one that can be stolen.',
     '',
   ].join('\n');
