@@ -111,6 +111,17 @@ describe('keepset export --last-resort', () => {
     },
   );
 
+  it('a nested policy, and the key of a vault: the same, by the sharing of the policy', async () => {
+    for (const [scheme, policy] of [
+      ['ecdsa-p256', 'or(and(phone,laptop),and(server,phone))'],
+      ['ecdh-p256', 'and(phone,or(laptop,server))'],
+    ] as const) {
+      const key = await keep(scheme, policy);
+      const shown = await run('openssl', ['pkey', '-in', await exporting(key), '-pubout']);
+      expect(shown.stdout.trim()).toBe(key.publicKey.trim());
+    }
+  });
+
   it('schnorr-secp256k1: wallets take it as WIF, and as xprv with all keys below it', async () => {
     const key = await keep('schnorr-secp256k1');
     const shown = await succeed(['show', key.keyId, ...phone.args]);

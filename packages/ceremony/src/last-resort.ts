@@ -1,9 +1,10 @@
 /** Leaving for good: the only use of {@link assembleKey}. */
-import { minimalQuorums, parsePolicy, smallestAdditions } from '@keepset/access';
+import { isQuorum, parsePolicy, smallestAdditions, type Policy } from '@keepset/access';
 import { KeepsetError, type Secret } from '@keepset/bytes';
 import { assembleKey, type GroupKey, type KeyShare } from '@keepset/threshold';
 import { acceptEvidence } from './device/evidence.ts';
 import type { DeviceParty } from './device/ports.ts';
+import { asked } from './plan.ts';
 
 /** A key in one piece. The caller wipes `secret`. */
 export interface AssembledKey {
@@ -31,8 +32,8 @@ export const lastResort = (copies: readonly KeyShare[]): AssembledKey => {
       hint: 'Give the copies of one key, and export one key at a time.',
     });
   const present = new Map(current.toReversed().map((copy) => [copy.party, copy]));
-  const policy = parsePolicy(group.policy);
-  const quorum = minimalQuorums(policy).find((parties) => parties.every((party) => present.has(party)));
+  const policy = parsePolicy(group.policy, asked);
+  const quorum = fewestOf(policy, [...present.keys()]);
   if (quorum === undefined) {
     const missing = smallestAdditions(policy, present.keys()).map((parties) => parties.join(' and '));
     const old = copies.filter((copy) => copy.group.epoch !== epoch && !present.has(copy.party));
@@ -45,6 +46,15 @@ export const lastResort = (copies: readonly KeyShare[]): AssembledKey => {
   const shares = quorum.flatMap((party) => present.get(party) ?? []);
   return { group, parties: quorum, secret: assembleKey(shares) };
 };
+
+/** A quorum among those present from which nobody can be left out; undefined if there is none. */
+const fewestOf = (policy: Policy, present: readonly string[]): readonly string[] | undefined =>
+  isQuorum(policy, present)
+    ? present.reduce((kept, party) => {
+        const without = kept.filter((name) => name !== party);
+        return isQuorum(policy, without) ? without : kept;
+      }, present)
+    : undefined;
 
 /**
  * Has the server write into its log, before it happens, that a key is put together.

@@ -3,9 +3,8 @@
  * for leaving Keepset for good when there is no other way.
  */
 import { KeepsetError, Secret, bytesEqual } from '@keepset/bytes';
-import { checkQuorum } from './ceremony.ts';
 import { encodeGroup } from './codec.ts';
-import { additiveShare } from './ecdsa/additive.ts';
+import { ecdhP256Suite } from './ecdh/suite.ts';
 import { ecdsaP256Suite, ecdsaSecp256k1Suite } from './ecdsa/suites.ts';
 import { ed25519Suite, schnorrSuite } from './frost/suites.ts';
 import type { KeyShare, Scheme } from './key.ts';
@@ -13,6 +12,7 @@ import { ecdsaLife } from './life/ecdsa.ts';
 import { frostLife } from './life/frost.ts';
 import { checkGroup, openChecked } from './life/group.ts';
 import type { LifeSuite } from './life/suite.ts';
+import { additiveShare, checkQuorum } from './sharing.ts';
 
 /**
  * Puts a key together from shares of one epoch, and checks it against the public key.
@@ -33,6 +33,7 @@ const suites: Readonly<Record<Scheme, LifeSuite<unknown>>> = {
   'schnorr-secp256k1': frostLife(schnorrSuite),
   'ecdsa-secp256k1': ecdsaLife(ecdsaSecp256k1Suite),
   'ecdsa-p256': ecdsaLife(ecdsaP256Suite),
+  'ecdh-p256': frostLife(ecdhP256Suite),
 };
 
 const assemble = <S>(suite: LifeSuite<S>, { group }: KeyShare, shares: readonly KeyShare[]): Secret => {
@@ -49,7 +50,7 @@ const assemble = <S>(suite: LifeSuite<S>, { group }: KeyShare, shares: readonly 
     throw new KeepsetError('input/invalid-argument', 'A party may come with one share only.');
   checkQuorum(group, quorum);
   const secret = shares.reduce((sum, share) => {
-    const { share: own } = openChecked(suite, share);
+    const { shares: own } = openChecked(suite, share);
     return curve.reduce(sum + additiveShare(curve, group, quorum, share.party, own));
   }, 0n);
   if (!bytesEqual(curve.encodePoint(curve.multiplyGenerator(secret)), group.publicKey))

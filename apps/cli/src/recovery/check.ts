@@ -1,5 +1,5 @@
 /** Whether a copy is of any use: compared with what the server holds now, and what else there is if it is not. */
-import { minimalQuorums, parsePolicy } from '@keepset/access';
+import { helpersOf, isQuorum, parsePolicy, parties, smallestAdditions } from '@keepset/access';
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import type { KeyShare } from '@keepset/ceremony';
 import type { KeySummary } from '@keepset/wire';
@@ -44,19 +44,19 @@ export const checkAgainstServer = (
 
 /** What is left to a party of which no copy is left, in one sentence or two. */
 export const withoutCopy = (
-  { keyId, policy }: Pick<KeySummary, 'keyId' | 'policy'>,
+  { keyId, policy: text }: Pick<KeySummary, 'keyId' | 'policy'>,
   party: string,
   serverParty: string,
 ): string => {
-  const helpers = helpersFor(policy, party);
-  const [first] = helpers;
-  if (first === undefined)
-    return `Look for a newer copy. There is no other way: nobody can act for this key without ${party} (${policy}).`;
-  const names = helpers.map((quorum) => quorum.join(' and ')).join(', or ');
-  const runsIt = first.find((name) => name !== serverParty) ?? party;
+  const policy = parsePolicy(text, { allowRepeats: true });
+  const others = parties(policy).filter((name) => name !== party);
+  if (!isQuorum(policy, others))
+    return `Look for a newer copy. There is no other way: nobody can act for this key without ${party} (${text}).`;
+  const helpers = helpersOf(policy, party);
+  if (helpers === undefined)
+    return `Look for a newer copy, or let the others deal the key anew: on another device \`keepset reshare\`.`;
+  const quorums = smallestAdditions(helpers, [], 8);
+  const names = quorums.map((quorum) => quorum.join(' and ')).join(', or ');
+  const runsIt = quorums[0]?.find((name) => name !== serverParty) ?? party;
   return `Look for a newer copy, or let the others give ${party} its share again (${names}): on ${runsIt} run \`keepset repair ${party} --key ${keyId.slice(0, 6)}\`, here \`keepset recover --join CODE\`.`;
 };
-
-/** The smallest sets of other parties that can act for the key. */
-export const helpersFor = (policy: string, party: string): readonly (readonly string[])[] =>
-  minimalQuorums(parsePolicy(policy)).filter((quorum) => !quorum.includes(party));

@@ -3,7 +3,7 @@ import { createHash, createPrivateKey, createPublicKey, randomBytes } from 'node
 import { createBase58check } from '@scure/base';
 import { KeepsetError, concatBytes, toBase64Url, toHex } from '@keepset/bytes';
 import type { AssembledKey, Scheme } from '@keepset/ceremony';
-import { spkiPem } from '@keepset/intent';
+import { spkiPem, type KeyScheme } from '@keepset/intent';
 
 /** Forms of a private key. */
 export const privateForms = ['pem', 'wif', 'xprv', 'expanded'] as const;
@@ -14,6 +14,7 @@ const formsOf: Readonly<Record<Scheme, readonly PrivateForm[]>> = {
   // A key made jointly has no seed, and PKCS #8 holds an Ed25519 key as its seed (RFC 8410 §7).
   ed25519: ['expanded'],
   'ecdsa-p256': ['pem'],
+  'ecdh-p256': ['pem'],
   'ecdsa-secp256k1': ['pem', 'wif', 'xprv'],
   'schnorr-secp256k1': ['pem', 'wif', 'xprv'],
 };
@@ -41,9 +42,17 @@ export const readForm = (scheme: Scheme, name: string | undefined): PrivateForm 
 /** The key as text, ready to be written to a file. JavaScript text cannot be wiped: end the process soon. */
 export const printPrivateKey = (key: AssembledKey, form: PrivateForm): string => printers[form](key);
 
+/** How a key is signed with matters nothing here: it is a point of its curve. */
+const curveScheme: Readonly<Record<Scheme, KeyScheme>> = {
+  ed25519: 'ed25519',
+  'ecdsa-p256': 'ecdsa-p256',
+  'ecdh-p256': 'ecdsa-p256',
+  'ecdsa-secp256k1': 'ecdsa-secp256k1',
+  'schnorr-secp256k1': 'ecdsa-secp256k1',
+};
+
 const pem = ({ group, secret }: AssembledKey): string => {
-  // A BIP 340 key is a point of secp256k1 like any other.
-  const scheme = group.scheme === 'schnorr-secp256k1' ? 'ecdsa-secp256k1' : group.scheme;
+  const scheme = curveScheme[group.scheme];
   const publicHalf = createPublicKey(spkiPem({ ...group, scheme })).export({ format: 'jwk' });
   const jwk = { ...publicHalf, d: toBase64Url(secret.reveal()) };
   return createPrivateKey({ key: jwk, format: 'jwk' }).export({ type: 'pkcs8', format: 'pem' }).toString();

@@ -130,7 +130,11 @@ const adopt = async (
   share.secret.wipe();
   const { reshareTo = share.group.policy, approved } = endingOf(options);
   return orSettle(device, terminal, () =>
-    runReshare(device, keyId, reshareTo, groupPrompts(terminal), { ...approved, adopt: true }),
+    runReshare(device, keyId, reshareTo, groupPrompts(terminal), {
+      ...approved,
+      adopt: true,
+      allowRepeats: true,
+    }),
   );
 };
 

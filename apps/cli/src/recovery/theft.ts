@@ -1,5 +1,5 @@
 /** What a theft needs before anything else. */
-import { minimalQuorums, parsePolicy } from '@keepset/access';
+import { parsePolicy, smallestAdditions } from '@keepset/access';
 import { runFreeze, type KeyShare } from '@keepset/ceremony';
 import type { OpenDevice } from '../home/device.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -21,9 +21,8 @@ export const freezeFirst = async (
  * shares afterwards.
  */
 export const theftLines = ({ group, party }: Pick<KeyShare, 'group' | 'party'>): readonly string[] => {
-  const fatal = minimalQuorums(parsePolicy(group.policy))
-    .filter((quorum) => quorum.includes(party))
-    .map((quorum) => quorum.filter((name) => name !== party).join(' and '));
+  const policy = parsePolicy(group.policy, { allowRepeats: true });
+  const fatal = smallestAdditions(policy, [party], 8).map((others) => others.join(' and '));
   return [
     `note: new shares make ${party}’s stolen one worthless. They do not help where the thief also had the share of`,
     `  ${fatal.join(', or of ')}: then the key is theirs. Make a new one, and move what this one controls.`,
