@@ -188,9 +188,9 @@ export const openssl = (args: readonly string[], publicKey: string): Promise<End
 
 const isEd25519 = (pem: string): boolean => pem.replace(/-----[^-]+-----|\s/g, '').length < 80;
 
-/** The key's public half as PEM. */
+/** The key's public half as PEM; empty for schemes without that form. */
 export const publicKeyOf = async (device: Device, keyId: string): Promise<string> =>
-  ((await succeed(['show', keyId, ...device.args]))['forms'] as { pem: string }).pem;
+  ((await succeed(['show', keyId, ...device.args]))['forms'] as { pem?: string }).pem ?? '';
 
 /** A share that once counted counts no more: the server refuses it, and nothing is signed. */
 export const expectUseless = async (world: World, device: Device, keyId: string): Promise<void> => {

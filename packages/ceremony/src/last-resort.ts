@@ -32,14 +32,15 @@ export const lastResort = (copies: readonly KeyShare[]): AssembledKey => {
       hint: 'Give the copies of one key, and export one key at a time.',
     });
   const present = new Map(current.toReversed().map((copy) => [copy.party, copy]));
+  const names = group.parties.filter((party) => present.has(party));
   const policy = parsePolicy(group.policy, asked);
-  const quorum = fewestOf(policy, [...present.keys()]);
+  const quorum = fewestOf(policy, names);
   if (quorum === undefined) {
-    const missing = smallestAdditions(policy, present.keys()).map((parties) => parties.join(' and '));
+    const missing = smallestAdditions(policy, names).map((parties) => parties.join(' and '));
     const old = copies.filter((copy) => copy.group.epoch !== epoch && !present.has(copy.party));
     throw new KeepsetError(
       old.length > 0 ? 'place/stale' : 'policy/unsatisfied',
-      `${[...present.keys()].join(' and ')} ${present.size === 1 ? 'is' : 'are'} not enough for ${group.policy} at epoch ${epoch}.${old.map((copy) => ` The copy of ${copy.party} is of epoch ${copy.group.epoch} and does not mix with it.`).join('')}`,
+      `${names.join(' and ')} ${present.size === 1 ? 'is' : 'are'} not enough for ${group.policy} at epoch ${epoch}.${old.map((copy) => ` The copy of ${copy.party} is of epoch ${copy.group.epoch} and does not mix with it.`).join('')}`,
       { hint: `Give a copy of epoch ${epoch} of the share of ${missing.join('; or ')}.` },
     );
   }
