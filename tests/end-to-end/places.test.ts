@@ -2,14 +2,12 @@
 import {
   cpSync,
   existsSync,
-  lstatSync,
   mkdirSync,
   openSync,
   ftruncateSync,
   closeSync,
   readFileSync,
   readdirSync,
-  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -17,13 +15,13 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeCbor, encodeCbor } from '@keepset/bytes';
 import { openShareFile } from '@keepset/wire';
 import { makeBackup } from '../../packages/places/test/backup-maker.ts';
 import { otherMedium, temporaryFolder } from '../support/folders.ts';
+import { reading, scan, typedFrom } from '../support/media.ts';
 import {
   errorOf,
   keepset,
@@ -54,26 +52,6 @@ const failure = async (args: readonly string[]): Promise<{ code: string; message
   return { code, message, hint };
 };
 
-/** Everything that can be seen of a folder: names, kinds, modes, times, contents. */
-const stateOf = (folder: string): string => {
-  const hash = createHash('sha256');
-  const visit = (path: string): void => {
-    const facts = lstatSync(path);
-    hash.update(`${path}\0${facts.mode}\0${facts.size}\0${facts.mtimeMs}\0${facts.ctimeMs}\0`);
-    if (facts.isSymbolicLink()) hash.update(readlinkSync(path));
-    else if (facts.isDirectory()) for (const name of readdirSync(path).toSorted()) visit(join(path, name));
-    else if (facts.size < 10_000_000) hash.update(readFileSync(path));
-  };
-  visit(folder);
-  return hash.digest('hex');
-};
-/** Runs a command that only reads, and checks that it left the medium as it was. */
-const reading = async <T>(medium: string, work: () => Promise<T>): Promise<T> => {
-  const before = stateOf(medium);
-  const result = await work();
-  expect(stateOf(medium)).toBe(before);
-  return result;
-};
 const verifyFails = (medium: string, ...args: readonly string[]): ReturnType<typeof failure> =>
   reading(medium, () => failure(['usb', 'verify', medium, ...phone, ...args]));
 
@@ -206,9 +184,7 @@ describe('keepset usb', () => {
     const sheet = join(elsewhere, 'code.pdf');
     await succeed(['usb', 'create', root, '--code-sheet', sheet, '--paper', 'Letter', ...phone]);
     expect(statSync(sheet).mode & 0o777).toBe(0o600);
-    const text = (await run('pdftotext', ['-layout', sheet, '-'])).stdout;
-    const rows = [...text.matchAll(/^ *((?:[A-Z0-9]{4} )+[A-Z0-9]{2,4})$/gm)].map(([, groups]) => groups);
-    const typed = `AGE-SECRET-KEY-1 ${rows.join(' ')}`;
+    const typed = await typedFrom(sheet);
     expect(await succeed(['usb', 'verify', root, '--code', typed, ...phone])).toMatchObject({ by: 'code' });
     const again = emptyStick();
     expect((await failure(['usb', 'create', again, '--code-sheet', sheet, ...phone])).code).toBe(
@@ -452,14 +428,8 @@ describe('keepset kit', () => {
   const out = join(work, 'kit');
   let kit: Json;
   let pages: string[];
-  const rasterise = async (pdf: unknown, name: string, ...options: string[]): Promise<string[]> => {
-    const prefix = join(work, `${name}-page`);
-    expect((await run('pdftoppm', ['-r', '200', '-png', ...options, pdf as string, prefix])).code).toBe(0);
-    return readdirSync(work)
-      .filter((file) => file.startsWith(`${name}-page`))
-      .map((file) => join(work, file))
-      .toSorted();
-  };
+  const rasterise = (pdf: unknown, name: string, ...options: string[]): Promise<string[]> =>
+    scan(pdf as string, join(work, `${name}-page`), ...options);
   beforeAll(async () => {
     const printed = await keepset(['kit', '--out', out, ...phone]);
     expect(printed.code).toBe(0);
@@ -487,9 +457,7 @@ describe('keepset kit', () => {
     const file = join(work, 'from-paper.age');
     const read = await reading(out, () => succeed(['kit', 'read', ...grey, ...code, '--out', file]));
     expect(read).toMatchObject({ kit: kit['kit'], keyId, party: 'phone', generation: kit['generation'] });
-    const text = (await run('pdftotext', ['-layout', kit['codeSheet'] as string, '-'])).stdout;
-    const rows = [...text.matchAll(/^ *((?:[A-Z0-9]{4} )+[A-Z0-9]{2,4})$/gm)].map(([, groups]) => groups);
-    const typed = `AGE-SECRET-KEY-1 ${rows.join(' ')}`;
+    const typed = await typedFrom(kit['codeSheet'] as string);
     const again = join(work, 'again.age');
     await succeed(['kit', 'read', ...pages.toReversed(), '--code', typed, '--out', again]);
     expect(readFileSync(again)).toEqual(readFileSync(file));

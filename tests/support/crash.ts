@@ -329,6 +329,7 @@ export const wireTo = (
     keys: () => orBroken(() => handler.keys(caller)),
     checkpoint: () => Promise.resolve(log.checkpoint()),
     freeze: (keyId, request) => orBroken(() => handler.freeze(caller, keyId, request)),
+    announceExport: (keyId, request) => orBroken(() => handler.announceExport(caller, keyId, request)),
     invite: () => Promise.reject(new Error('nobody is invited here')),
   };
 };

@@ -63,10 +63,14 @@ const makeFolder = (path: string): void => {
   }
 };
 
-/** Makes a one-time invitation for a new tenant. @param server the address devices use */
-export const inviteTo = (server: string, { tls, enrolments }: Foundation): string =>
+/**
+ * Makes a one-time invitation.
+ * @param server the address devices use
+ * @param tenant whose device is invited; without it, a new tenant is
+ */
+export const inviteTo = (server: string, { tls, enrolments }: Foundation, tenant?: string): string =>
   printInvite({
     server,
-    code: createCode(enrolments, unixSeconds()),
+    code: createCode(enrolments, unixSeconds(), tenant),
     ...(tls.pin === undefined ? {} : { pin: tls.pin }),
   });

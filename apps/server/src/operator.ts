@@ -9,9 +9,23 @@ import type { ServerOptions } from './options.ts';
 import { hashOfCode, newCode } from './secrets/codes.ts';
 import { freezeStore } from './store/freezing.ts';
 
-/** Makes an invitation for a new tenant. */
-export const createInvite = (options: ServerOptions & { readonly publicUrl: string }): Promise<string> =>
-  onData(options, (foundation) => inviteTo(options.publicUrl, foundation));
+/**
+ * Makes an invitation.
+ * @param keyId invites another device of the user who has this key; without it, a new user.
+ * @throws KeepsetError `input/unknown-key`, `input/invalid-argument` when several users have it
+ */
+export const createInvite = (
+  options: ServerOptions & { readonly publicUrl: string },
+  keyId?: string,
+): Promise<string> =>
+  onData(options, (foundation) => {
+    const [tenant, ...others] = keyId === undefined ? [] : tenantsOf(foundation, keyId);
+    if (others.length > 0)
+      throw new KeepsetError('input/invalid-argument', `Several users of this server have key ${keyId}.`, {
+        hint: 'Let the user invite the device from another one: `keepset add-device`.',
+      });
+    return inviteTo(options.publicUrl, foundation, tenant);
+  });
 
 const approvalLifetime = 60 * 60;
 
@@ -85,6 +99,9 @@ const onData = async <T>(options: ServerOptions, work: (foundation: Foundation) 
 /** Who has this key. @throws KeepsetError `input/unknown-key` */
 const tenantsOf = ({ database }: Foundation, keyId: string): readonly string[] => {
   const rows = database.prepare('SELECT tenant FROM keys WHERE key_id = ?').all(keyId);
-  if (rows.length === 0) throw new KeepsetError('input/unknown-key', `This server has no key ${keyId}.`);
+  if (rows.length === 0)
+    throw new KeepsetError('input/unknown-key', `This server has no key ${keyId}.`, {
+      hint: 'Give the whole id, as `keepset keys` on a device of the user or a printed kit shows it.',
+    });
   return rows.map(({ tenant }) => String(tenant));
 };

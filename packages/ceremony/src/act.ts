@@ -12,7 +12,8 @@ export interface LoggedAct {
     | 'repair'
     | 'freeze'
     | 'unfreeze'
-    | 'revoke';
+    | 'revoke'
+    | 'export';
   readonly tenant: string;
   /** Who asked; of a `revoke`, the device that is revoked. */
   readonly device: string;

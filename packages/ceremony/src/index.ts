@@ -27,6 +27,7 @@ export { drillRequest, runDrill } from './device/drill.ts';
 export { shareFileVault, type VaultOptions } from './device/vault.ts';
 export { joinLife, runRefresh, runRepair, runReshare, type Approved } from './device/life.ts';
 export { runFreeze } from './device/freeze.ts';
+export { announceExport, lastResort, type AssembledKey } from './last-resort.ts';
 export {
   acceptRestoredLog,
   judgeServer,

@@ -51,6 +51,9 @@ const shareSchema: Schema<ShareFields> = v.strictObject({
 /** The public half as canonical CBOR fields, for embedding in larger records. */
 export const groupFields = (group: GroupKey): { readonly [key: string]: CborValue } => ({ ...group });
 
+/** The public half as bytes: equal exactly when all of it is. */
+export const encodeGroup = (group: GroupKey): Uint8Array => encodeCbor(groupFields(group));
+
 /** The whole share as canonical CBOR. The result holds the secret in clear: seal it at once, then wipe it. */
 export const encodeKeyShare = (share: KeyShare): Uint8Array =>
   encodeCbor({ group: groupFields(share.group), party: share.party, secret: share.secret.reveal() });

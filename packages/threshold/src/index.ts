@@ -1,3 +1,4 @@
+export { assembleKey } from './assemble.ts';
 export { startMachine } from './machine.ts';
 export type { Finished, PartyId, ProtocolMessage, Running, Step } from './machine.ts';
 export { keyIdOf, schemes, type GroupKey, type KeyShare, type Scheme } from './key.ts';

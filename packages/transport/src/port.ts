@@ -1,6 +1,7 @@
 import type {
   FrozenKey,
   KeySummary,
+  LoggedExport,
   ResolveRequest,
   SessionOutcome,
   StepRequest,
@@ -26,6 +27,8 @@ export interface PartyTransport {
   freeze(keyId: string, request?: ResolveRequest): Promise<FrozenKey>;
   /** The newest signed checkpoint of its log, as anyone may read it. The caller verifies the signature. */
   checkpoint(): Promise<string>;
+  /** Has it written into the log that a key is about to be put together from copies. */
+  announceExport(keyId: string, request?: ResolveRequest): Promise<LoggedExport>;
   /** Makes a one-time code with which another device of the same user can enrol. */
   invite(): Promise<string>;
 }

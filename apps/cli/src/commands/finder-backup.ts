@@ -1,11 +1,11 @@
 import { basename, resolve } from 'node:path';
 import { KeepsetError } from '@keepset/bytes';
-import { readFinderBackup, type BackupContent, type BackupShare } from '@keepset/places';
+import type { BackupShare } from '@keepset/places';
 import type { Command, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
-import { givenPassphrase, openWithPassphrase, passphraseOptions } from '../home/passphrase.ts';
+import { givenPassphrase, passphraseOptions } from '../home/passphrase.ts';
+import { openFinderBackup } from '../places/finder.ts';
 import { freshPaths, writeNew } from '../places/output.ts';
-import { tenths } from '../places/progress.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 export const finderBackup: Command = {
@@ -35,7 +35,11 @@ const extract = async (folder: string, options: OptionValues, terminal: Terminal
   const out = textOption(options, 'out');
   if (out === undefined)
     throw new KeepsetError('input/invalid-argument', 'Say where the share files go: --out DIR.');
-  const { encrypted, shares, unreadable } = await openBackup(resolve(folder), options, terminal);
+  const { encrypted, shares, unreadable } = await openFinderBackup(
+    resolve(folder),
+    await givenPassphrase(options),
+    terminal,
+  );
   for (const { domain, path, error } of unreadable)
     terminal.note(`note: ${domain}/${path} cannot be read: ${error.message}`);
   if (!encrypted)
@@ -60,23 +64,6 @@ const extract = async (folder: string, options: OptionValues, terminal: Terminal
       'They are still encrypted: the identity or passphrase they were made for opens them.',
     ],
   );
-};
-
-/** Asks for the password only when the backup needs one. */
-const openBackup = async (
-  folder: string,
-  options: OptionValues,
-  terminal: Terminal,
-): Promise<BackupContent> => {
-  const given = await givenPassphrase(options);
-  const open = (password: string | undefined): Promise<BackupContent> =>
-    readFinderBackup(folder, password, { onProgress: tenths(terminal, 'Deriving the backup’s keys') });
-  try {
-    return await open(given);
-  } catch (error) {
-    if (given !== undefined || !(error instanceof KeepsetError) || error.code !== 'place/locked') throw error;
-  }
-  return openWithPassphrase(options, terminal, 'Password of the backup', open);
 };
 
 /** Names of their own in the backup, where they are harmless and differ; else numbered ones. */

@@ -26,6 +26,10 @@ export type CommandName =
   | 'refresh'
   | 'reshare'
   | 'repair'
+  | 'recover'
+  | 'park'
+  | 'unpark'
+  | 'export'
   | 'usb'
   | 'kit'
   | 'finder-backup'
@@ -63,6 +67,10 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   refresh: async () => (await import('./life.ts')).refresh,
   reshare: async () => (await import('./life.ts')).reshare,
   repair: async () => (await import('./life.ts')).repair,
+  recover: async () => (await import('./recover.ts')).recover,
+  park: async () => (await import('./park.ts')).park,
+  unpark: async () => (await import('./park.ts')).unpark,
+  export: async () => (await import('./export.ts')).exportCommand,
   usb: async () => (await import('./usb.ts')).usb,
   kit: async () => (await import('./kit.ts')).kit,
   'finder-backup': async () => (await import('./finder-backup.ts')).finderBackup,

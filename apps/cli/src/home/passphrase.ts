@@ -3,6 +3,7 @@ import { KeepsetError } from '@keepset/bytes';
 import { scryptInThreadPool } from '@keepset/places';
 import { decodeIdentityFile, isEncryptedIdentity, type DeviceIdentity } from '@keepset/wire';
 import { textOption, type OptionSpec, type OptionValues } from '../command.ts';
+import { withPassphrase } from '../terminal/attempts.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 /** The options of every command that may have to unlock the device. */
@@ -27,8 +28,6 @@ export const givenPassphrase = async (options: OptionValues): Promise<string | u
   }
 };
 
-const attempts = 3;
-
 /**
  * Opens with a passphrase from option, environment or the keyboard. A typed one may be wrong twice.
  * @param what how the question names it: `Passphrase`
@@ -39,20 +38,7 @@ export const openWithPassphrase = async <T>(
   terminal: Terminal,
   what: string,
   open: (passphrase: string) => Promise<T>,
-): Promise<T> => {
-  const given = await givenPassphrase(options);
-  if (given !== undefined) return open(given);
-  for (let attempt = 1; ; attempt += 1) {
-    const typed = await terminal.askSecret(`${what} (attempt ${attempt} of ${attempts}): `);
-    try {
-      return await open(typed);
-    } catch (error) {
-      const isWrong = error instanceof KeepsetError && error.code === 'input/wrong-passphrase';
-      if (!isWrong || attempt === attempts) throw error;
-      terminal.note(error.message);
-    }
-  }
-};
+): Promise<T> => withPassphrase(terminal, what, await givenPassphrase(options), open);
 
 /**
  * Reads an identity file, asking for its passphrase where it has one.

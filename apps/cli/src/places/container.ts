@@ -65,7 +65,8 @@ export const judge = async (
   return { report, known, mirrored, ...judged };
 };
 
-const selectContainer = async (
+/** The one container on a stick that is meant. @throws KeepsetError as {@link judge} */
+export const selectContainer = async (
   root: string,
   sticks: readonly LedgerKit[],
   kit: string | undefined,

@@ -5,6 +5,7 @@ import {
   decodeResolveRequest,
   encodeFrozenKey,
   encodeKeyList,
+  encodeLoggedExport,
   encodeSessionOutcome,
   keyIdText,
 } from '@keepset/wire';
@@ -109,6 +110,29 @@ export const registerPartyRoutes = (
       const keyId = parseAs(keyIdText, request.params.key, 'key id', 'wire/malformed');
       const frozen = await handler.freeze(device, keyId, asked);
       return sendSigned(reply, identity, now, signature, encodeFrozenKey(frozen));
+    },
+  );
+
+  app.post<{ Params: { key: string } }>(
+    '/v1/keys/:key/export',
+    {
+      schema: {
+        ...signed,
+        summary: 'Log that a key of this tenant is about to be put together from copies',
+        description: 'The body is that of resolve. The key stays as it is; each request is logged.',
+        params: { type: 'object', properties: { key: { type: 'string', pattern: '^[a-z2-7]{26}$' } } },
+        response: {
+          200: cborBody('{v, type: "exported", keyId, epoch, evidence}'),
+          ...refusals,
+        },
+      },
+    },
+    async (request, reply) => {
+      const { device, signature } = await authenticator.device(request);
+      const asked = decodeResolveRequest(bodyOf(request));
+      const keyId = parseAs(keyIdText, request.params.key, 'key id', 'wire/malformed');
+      const logged = await handler.announceExport(device, keyId, asked);
+      return sendSigned(reply, identity, now, signature, encodeLoggedExport(logged));
     },
   );
 

@@ -1,4 +1,4 @@
-/** What stops a key or a device. Each act and its log entry come to be in one transaction. */
+/** What stops a key or a device, or ends a key's life here. Each act and its log entry come to be in one transaction. */
 import { KeepsetError } from '@keepset/bytes';
 import { operatorName, type Caller } from '@keepset/ceremony';
 import type { LogEvidence, LogHead } from '@keepset/wire';
@@ -9,6 +9,12 @@ import type { LogStore } from './log.ts';
 export interface FreezeStore {
   /** See `Party1Store.freeze`. */
   freeze(
+    by: Pick<Caller, 'tenant' | 'device'>,
+    keyId: string,
+    head: LogHead | undefined,
+  ): { readonly epoch: number; readonly evidence: LogEvidence };
+  /** See `Party1Store.logExport`. */
+  logExport(
     by: Pick<Caller, 'tenant' | 'device'>,
     keyId: string,
     head: LogHead | undefined,
@@ -53,6 +59,12 @@ export const freezeStore = (database: Database, log: LogStore, now: () => number
         writeState.run('frozen', evidence.index, tenant, keyId);
         // Only what the operator approves from now on may touch the key.
         voidApprovals.run(now(), keyId);
+        return { epoch, evidence };
+      }),
+    logExport: ({ tenant, device }, keyId, head) =>
+      inTransaction(database, () => {
+        const epoch = integerColumn(keyOf(tenant, keyId), 'epoch');
+        const evidence = log.append({ kind: 'export', tenant, device, keyId, epoch }, head, now());
         return { epoch, evidence };
       }),
     unfreeze: (tenant, keyId) => {

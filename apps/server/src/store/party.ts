@@ -97,6 +97,7 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
 
   return {
     freeze: (by, keyId, head) => settled(() => freezing.freeze(by, keyId, head)),
+    logExport: (by, keyId, head) => settled(() => freezing.logExport(by, keyId, head)),
     revoked: (tenant, devices) =>
       settled(() =>
         devices.filter((device) => {

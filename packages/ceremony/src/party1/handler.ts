@@ -11,6 +11,7 @@ import {
   decodeStepRequest,
   type FrozenKey,
   type KeySummary,
+  type LoggedExport,
   type ResolveRequest,
   type SessionOutcome,
   type StepRequest,
@@ -34,6 +35,8 @@ export interface Party1Handler {
   keys(caller: Caller): Promise<readonly KeySummary[]>;
   /** Stops a key: every device of its user may, and only the operator lets it go on. */
   freeze(caller: Caller, keyId: string, request?: ResolveRequest): Promise<FrozenKey>;
+  /** Logs that a device of its user is about to put the key together. The key stays as it is. */
+  announceExport(caller: Caller, keyId: string, request?: ResolveRequest): Promise<LoggedExport>;
 }
 
 /** One request on its way through Party 1. */
@@ -85,6 +88,10 @@ export const party1Handler = (party1: Party1): Party1Handler => {
     freeze: async (caller, keyId, { head } = {}) => ({
       keyId,
       ...(await party1.store.freeze(caller, keyId, head)),
+    }),
+    announceExport: async (caller, keyId, { head } = {}) => ({
+      keyId,
+      ...(await party1.store.logExport(caller, keyId, head)),
     }),
   };
 };

@@ -95,6 +95,15 @@ export interface Party1Store {
     keyId: string,
     head: LogHead | undefined,
   ): Promise<{ readonly epoch: number; readonly evidence: LogEvidence }>;
+  /**
+   * Appends to the log that the key is about to be put together.
+   * @throws KeepsetError `input/unknown-key`
+   */
+  logExport(
+    by: Pick<Caller, 'tenant' | 'device'>,
+    keyId: string,
+    head: LogHead | undefined,
+  ): Promise<{ readonly epoch: number; readonly evidence: LogEvidence }>;
   /** Those of the devices that are revoked. */
   revoked(tenant: string, devices: readonly string[]): Promise<readonly string[]>;
   /**

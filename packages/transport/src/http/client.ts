@@ -7,6 +7,7 @@ import {
   decodeFrozenKey,
   decodeInvitation,
   decodeKeyList,
+  decodeLoggedExport,
   decodeSessionOutcome,
   decodeStepResponse,
   encodeEnrolRequest,
@@ -88,6 +89,8 @@ export const httpTransport = (options: HttpClientOptions): HttpTransport => {
       if (answer.status !== 200) throw refusalOf(answer);
       return new TextDecoder().decode(answer.body);
     },
+    announceExport: async (keyId, request = {}) =>
+      decodeLoggedExport(await call('POST', `/v1/keys/${keyId}/export`, encodeResolveRequest(request))),
     invite: async () => decodeInvitation(await call('POST', '/v1/invitations', new Uint8Array(0))).code,
     traffic: () => ({ ...traffic }),
   };

@@ -54,6 +54,16 @@ export const signerOf = (identity: DeviceIdentity): FileSigner => ({
 /** Opens share files sealed to the device's {@link DeviceIdentity.recipient}. */
 export const openingKeyOf = (identity: DeviceIdentity): string => fromUtf8(identity.ageIdentity.reveal());
 
+/** The recipient of a recovery code: to whom copies are sealed that it opens. @throws KeepsetError `input/malformed` */
+export const recipientOf = async (ageIdentity: string): Promise<string> => {
+  try {
+    return await identityToRecipient(ageIdentity);
+  } catch {
+    // No cause: it could quote the code.
+    throw malformed();
+  }
+};
+
 /** Wipes the private halves. */
 export const wipeIdentity = (identity: DeviceIdentity): void => {
   identity.ageIdentity.wipe();

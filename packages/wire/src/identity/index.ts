@@ -1,6 +1,7 @@
 export {
   generateIdentity,
   identityOf,
+  recipientOf,
   openingKeyOf,
   signerOf,
   wipeIdentity,

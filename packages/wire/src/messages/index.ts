@@ -35,6 +35,7 @@ export {
 } from './session.ts';
 export { confirmationSchema, type Confirmation } from './confirmation.ts';
 export { decodeError, encodeError } from './errors.ts';
+export { decodeLoggedExport, encodeLoggedExport, type LoggedExport } from './export.ts';
 export { decodeFrozenKey, encodeFrozenKey, type FrozenKey } from './freeze.ts';
 export {
   decodeEnrolRequest,

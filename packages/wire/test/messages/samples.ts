@@ -7,6 +7,7 @@ import {
   decodeFrozenKey,
   decodeInvitation,
   decodeKeyList,
+  decodeLoggedExport,
   decodeResolveRequest,
   decodeSessionOutcome,
   decodeStepRequest,
@@ -17,6 +18,7 @@ import {
   encodeFrozenKey,
   encodeInvitation,
   encodeKeyList,
+  encodeLoggedExport,
   encodeResolveRequest,
   encodeSessionOutcome,
   encodeStepRequest,
@@ -277,6 +279,7 @@ export const samples: readonly Sample[] = [
   sample('resolve', { head }, encodeResolveRequest, decodeResolveRequest),
   sample('resolve-headless', {}, encodeResolveRequest, decodeResolveRequest),
   sample('frozen', { keyId, epoch: 2, evidence }, encodeFrozenKey, decodeFrozenKey),
+  sample('exported', { keyId, epoch: 2, evidence }, encodeLoggedExport, decodeLoggedExport),
   failure('error', new KeepsetError('store/unavailable', 'The store is away.')),
   failure(
     'error-abort',

@@ -1,0 +1,58 @@
+/** A stick, kit or folder that the old device wrote becomes one of this device: it is written anew from now on. */
+import { createHash } from 'node:crypto';
+import { toKeepsetError } from '@keepset/bytes';
+import { openShareFile, recipientOf, type OpenedShare } from '@keepset/wire';
+import type { HomePaths } from '../home/paths.ts';
+import { usualDomain } from '../places/health.ts';
+import { saveKit } from '../places/ledger.ts';
+import { domainOfFolder } from '../places/look.ts';
+
+/** A stick, printed kit or folder copy that was opened. */
+export interface FoundKit {
+  readonly kind: 'usb' | 'kit' | 'folder';
+  readonly kit: string;
+  /** Of the share file as it lies there. */
+  readonly sha256: Uint8Array;
+  /** Public half of the recovery code that opens it. */
+  readonly recipient: string;
+  /** Absolute path of a stick or folder. */
+  readonly path?: string;
+}
+
+/** What has to be known of a kit whose share file one of these codes opens. */
+export const foundKit = async (
+  about: Pick<FoundKit, 'kind' | 'kit' | 'path'>,
+  file: Uint8Array,
+  codes: readonly string[],
+): Promise<FoundKit | undefined> => {
+  for (const code of codes) {
+    try {
+      (await openShareFile(file, [code])).share.secret.wipe();
+    } catch (thrown) {
+      if (toKeepsetError(thrown).code === 'bug/invariant') throw thrown;
+      continue;
+    }
+    const sha256 = new Uint8Array(createHash('sha256').update(file).digest());
+    return { ...about, sha256, recipient: await recipientOf(code) };
+  }
+  return undefined;
+};
+
+/** Notes in this device's ledger the kit that its share was recovered from. */
+export const adoptKit = async (
+  paths: HomePaths,
+  { sha256, ...about }: FoundKit,
+  { share, generation, createdAt }: OpenedShare,
+): Promise<void> => {
+  const { keyId, epoch, parties } = share.group;
+  const openedAt = new Date().toISOString();
+  const usual = usualDomain(about);
+  const { path } = about;
+  await saveKit(paths, {
+    ...about,
+    keyId,
+    position: parties.indexOf(share.party) + 1,
+    domain: path === undefined ? usual : await domainOfFolder(path, paths.root, share.party, usual),
+    copies: [{ epoch, generation, sha256, createdAt, state: 'verified', openedAt }],
+  });
+};

@@ -1,0 +1,67 @@
+/** Recovery without any copy: the other parties give this one its share again, then all get new ones. */
+import { KeepsetError } from '@keepset/bytes';
+import { joinGroup, joinLife } from '@keepset/ceremony';
+import type { Invocation } from '../command.ts';
+import { textOption } from '../command.ts';
+import { loadAccount } from '../home/account.ts';
+import { orSettle, withDevice } from '../home/device.ts';
+import { readIfThere } from '../home/files.ts';
+import type { HomePaths } from '../home/paths.ts';
+import { compareDigits } from '../terminal/group.ts';
+import { enrolmentStep, ensureEnrolled } from './enrolled.ts';
+import { endingOf, endingStep, finish } from './finish.ts';
+import { announce, readCause } from './questions.ts';
+import { saveRecord, type RecoveryRecord } from './record.ts';
+
+/** Joins a repair of this device’s share that another device started. @throws KeepsetError */
+export const recoverByRepair = async (invocation: Invocation, paths: HomePaths): Promise<void> => {
+  const { options, terminal } = invocation;
+  const cause = await readCause(options, terminal);
+  const party = await partyOf(invocation, paths);
+  const enrolment = await enrolmentStep(invocation, paths, party);
+  await announce(invocation, [
+    ...(enrolment === undefined ? [] : [enrolment]),
+    'let the other parties give this device its share again, without assembling the key (repair)',
+    endingStep(invocation, cause),
+  ]);
+  await ensureEnrolled(invocation, paths, party);
+  await withDevice(options, terminal, async (open) => {
+    const { device } = open;
+    const joined = await joinGroup(device, textOption(options, 'join') ?? '');
+    const { start, initiator } = joined.roster;
+    if (start.kind !== 'repair' || start.target !== party)
+      throw new KeepsetError('input/invalid-argument', `This code is not for a repair of ${party}’s share.`, {
+        hint: `On another device of the key run \`keepset repair ${party}\`. Other codes are for \`keepset join\`.`,
+      });
+    terminal.note(`${initiator} repairs ${party}’s share of key ${start.keyId}.`);
+    await compareDigits(
+      terminal,
+      joined.digits,
+      joined.roster.members.map((member) => member.party),
+    );
+    const { keyId, epoch } = start;
+    const record: RecoveryRecord = {
+      keyId,
+      cause,
+      epoch,
+      from: `a repair by ${start.helpers.join(' and ')}`,
+    };
+    await saveRecord(paths, record);
+    await orSettle(device, terminal, () => joinLife(device, joined));
+    terminal.note(`Repaired: this device is ${party} again, with the share of epoch ${epoch}.`);
+    await finish(invocation, open, paths, {
+      record,
+      source: { kind: 'repair', helpers: start.helpers, epoch },
+      ending: endingOf(options),
+    });
+  });
+};
+
+const partyOf = async ({ options }: Invocation, paths: HomePaths): Promise<string> => {
+  if ((await readIfThere(paths.account)) !== undefined) return (await loadAccount(paths.account)).party;
+  const party = textOption(options, 'party');
+  if (party !== undefined && /^[a-z][a-z0-9-]{0,31}$/.test(party)) return party;
+  throw new KeepsetError('input/invalid-argument', 'Say which party this computer becomes: --party NAME.', {
+    hint: 'The name of the lost device in the policy, such as phone.',
+  });
+};

@@ -1,0 +1,61 @@
+/** A recovery that has begun on this device and is not finished: one small file per key. */
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { KeepsetError, decodeAs, encodeCbor, integerBetween, type Schema } from '@keepset/bytes';
+import { keyIdText } from '@keepset/wire';
+import { listIfThere, readIfThere, removeDurably, writeDurably } from '../home/files.ts';
+import type { HomePaths } from '../home/paths.ts';
+
+/** Why a share had to be recovered. */
+export type Cause = 'lost' | 'stolen';
+
+/** What is known of an unfinished recovery. */
+export interface RecoveryRecord {
+  readonly keyId: string;
+  readonly cause: Cause;
+  /** The epoch of the share that came back. Done only when the key is at a later one. */
+  readonly epoch: number;
+  /** Where the share came from, for people. */
+  readonly from: string;
+}
+
+const schema: Schema<RecoveryRecord> = v.strictObject({
+  keyId: keyIdText,
+  cause: v.picklist(['lost', 'stolen']),
+  epoch: integerBetween(0, Number.MAX_SAFE_INTEGER),
+  from: v.pipe(v.string(), v.maxLength(4096)),
+});
+
+const folderOf = (paths: HomePaths): string => join(paths.root, 'recovery');
+const pathOf = (paths: HomePaths, keyId: string): string => join(folderOf(paths), `${keyId}.cbor`);
+
+/** Durable before it returns. */
+export const saveRecord = (paths: HomePaths, record: RecoveryRecord): Promise<void> =>
+  writeDurably(pathOf(paths, record.keyId), encodeCbor({ ...record }));
+
+/** Ends a recovery. */
+export const removeRecord = (paths: HomePaths, keyId: string): Promise<void> =>
+  removeDurably(pathOf(paths, keyId));
+
+/** All unfinished recoveries. @throws KeepsetError `place/damaged` */
+export const loadRecords = async (paths: HomePaths): Promise<readonly RecoveryRecord[]> => {
+  const names = (await listIfThere(folderOf(paths))).filter((name) => /^[a-z2-7]{26}\.cbor$/.test(name));
+  const records: RecoveryRecord[] = [];
+  for (const name of names.toSorted()) {
+    const path = join(folderOf(paths), name);
+    const bytes = await readIfThere(path);
+    if (bytes !== undefined) records.push(decode(bytes, path));
+  }
+  return records;
+};
+
+const decode = (bytes: Uint8Array, path: string): RecoveryRecord => {
+  try {
+    return decodeAs(schema, bytes, 'recovery');
+  } catch (cause) {
+    throw new KeepsetError('place/damaged', `The record of a recovery ${path} is damaged.`, {
+      hint: 'Delete it, and run `keepset recover` again from the copy.',
+      cause,
+    });
+  }
+};

@@ -1,0 +1,316 @@
+/**
+ * A copy of a share from wherever it lies: a stick, printed sheets, a Finder backup, a folder, a single file.
+ * Everything here only reads.
+ */
+import { stat } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import { KeepsetError, toKeepsetError } from '@keepset/bytes';
+import {
+  findContainers,
+  inspectContainer,
+  nodeFileSystem,
+  openNewest,
+  scryptInThreadPool,
+} from '@keepset/places';
+import { maxShareFileBytes, openShareFile, type OpeningKey } from '@keepset/wire';
+import { listIfThere } from '../home/files.ts';
+import { selectContainer } from '../places/container.ts';
+import { openFinderBackup } from '../places/finder.ts';
+import { readSheets } from '../places/kit-read.ts';
+import { withPassphrase } from '../terminal/attempts.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { foundKit } from './adopt.ts';
+import { chooseCopy, type CopyFound, type Wanted } from './choose.ts';
+
+/** What kind of place a copy came from. */
+export type SourceKind = 'usb' | 'printed-kit' | 'finder-backup' | 'folder' | 'file';
+
+/** Where to look, and with what. */
+export interface Source {
+  /** One folder or file; for printed sheets any number of pictures. */
+  readonly paths: readonly string[];
+  /** age identities: recovery codes, or what a passkey opened. */
+  readonly codes: readonly string[];
+  /** Passphrase of the copy, or password of the Finder backup, where nobody is to be asked. */
+  readonly passphrase: string | undefined;
+  /** Which container, where a stick has several. */
+  readonly kit: string | undefined;
+}
+
+/** All copies at a source that could be opened. The caller wipes each `opened.share.secret`. */
+export interface OpenedSource {
+  readonly kind: SourceKind;
+  readonly found: readonly CopyFound[];
+}
+
+/** The one copy that is meant. The caller wipes `opened.share.secret`. */
+export interface OpenedCopy extends CopyFound {
+  readonly kind: SourceKind;
+  /** Older copies of the same share beside it. */
+  readonly older: readonly CopyFound[];
+}
+
+/**
+ * Opens the newest copy at a source.
+ * @throws KeepsetError as {@link openAll}, and as {@link chooseCopy}.
+ */
+export const openSource = async (source: Source, wanted: Wanted, terminal: Terminal): Promise<OpenedCopy> => {
+  const { kind, found } = await openAll(source, terminal);
+  return { kind, ...chooseCopy(found, wanted) };
+};
+
+/**
+ * Opens every copy at a source.
+ * @throws KeepsetError of family `place/` or `input/`, each with a next step.
+ */
+export const openAll = async (source: Source, terminal: Terminal): Promise<OpenedSource> => {
+  const [first = '', ...more] = source.paths;
+  const path = resolve(first);
+  const kind = await kindOf(path);
+  if (more.length > 0 && kind !== 'printed-kit')
+    throw new KeepsetError(
+      'input/invalid-argument',
+      'Only pictures of printed sheets come in several files.',
+      {
+        hint: 'Recover from one copy at a time.',
+      },
+    );
+  try {
+    return await openers[kind](path, source, terminal);
+  } catch (thrown) {
+    throw withNextStep(toKeepsetError(thrown), kind);
+  }
+};
+
+type Opener = (path: string, source: Source, terminal: Terminal) => Promise<OpenedSource>;
+
+const fromStick: Opener = async (root, { codes, kit }) => {
+  if (codes.length === 0) throw needsCode();
+  const container = await selectContainer(root, [], kit);
+  const report = await inspectContainer(container);
+  const { opened, candidate } = await openNewest(report, codes);
+  const where = `the stick ${root} (kit ${container.kit})`;
+  const about = { kind: 'usb', kit: container.kit, path: root } as const;
+  return { kind: 'usb', found: [{ where, opened, ...(await kitOf(about, candidate.bytes, codes)) }] };
+};
+
+const fromSheets: Opener = async (_path, { paths, codes: given }) => {
+  const { kit, bytes, keys } = await readSheets(paths, given);
+  const opened = await openShareFile(bytes, keys);
+  const known = await kitOf({ kind: 'kit', kit }, bytes, keys);
+  return { kind: 'printed-kit', found: [{ where: `printed kit ${kit}`, opened, ...known }] };
+};
+
+const kitOf = async (...facts: Parameters<typeof foundKit>): Promise<Pick<CopyFound, 'kit'>> => {
+  const kit = await foundKit(...facts);
+  return kit === undefined ? {} : { kit };
+};
+
+const fromFinderBackup: Opener = async (folder, source, terminal) => {
+  const { shares } = await openFinderBackup(folder, source.passphrase, terminal);
+  const files = shares.map(({ domain, path, bytes }) => ({ where: `${domain}: ${path}`, bytes }));
+  // The password was the backup's; copies inside are opened by their own code.
+  return openFiles('finder-backup', files, { ...source, passphrase: undefined }, terminal);
+};
+
+const fromFolder: Opener = async (folder, source, terminal) => {
+  const { files, pictures, waiting } = await filesIn(folder);
+  if (files.length === 0 && pictures.length > 0)
+    return fromSheets(folder, { ...source, paths: pictures }, terminal);
+  if (files.length === 0 && waiting > 0)
+    throw new KeepsetError(
+      'place/unreachable',
+      `${folder} holds ${waiting} files that are still in the cloud.`,
+      {
+        hint: 'Let them download first (in Finder: “Download Now”), then run this again.',
+      },
+    );
+  return openFiles('folder', files, source, terminal);
+};
+
+const fromFile: Opener = async (path, source, terminal) =>
+  openFiles('file', [{ where: path, bytes: await readShareFile(path) }], source, terminal);
+
+const openers: Readonly<Record<SourceKind, Opener>> = {
+  usb: fromStick,
+  'printed-kit': fromSheets,
+  'finder-backup': fromFinderBackup,
+  folder: fromFolder,
+  file: fromFile,
+};
+
+/** What lies at a path, by its content and not by its name. */
+const kindOf = async (path: string): Promise<SourceKind> => {
+  const facts = await nodeFileSystem.facts(path);
+  if (facts === null)
+    throw new KeepsetError('place/not-found', `There is nothing at ${path}.`, {
+      hint: 'Plug the medium in, and give the folder or file under which it appears.',
+    });
+  // A link may lead anywhere: say where it leads, and it is clear what is read.
+  if (facts.kind === 'other' && (await isFolder(path)))
+    throw new KeepsetError('place/foreign', `${path} is a link.`, {
+      hint: 'Give the folder it leads to.',
+    });
+  if (facts.kind !== 'folder') return kindOfFile(path);
+  if ((await findContainers(nodeFileSystem, path)).length > 0) return 'usb';
+  const names = await nodeFileSystem.names(path);
+  return names.includes('Manifest.plist') ? 'finder-backup' : 'folder';
+};
+
+const isFolder = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(() => null))?.isDirectory() === true;
+
+const pictureBytes = 64 << 20;
+const pngStart = [0x89, 0x50, 0x4e, 0x47];
+const pdfStart = [0x25, 0x50, 0x44, 0x46];
+const jpegStart = [0xff, 0xd8];
+
+const kindOfFile = async (path: string): Promise<SourceKind> => {
+  let file: Uint8Array;
+  try {
+    file = await nodeFileSystem.read(path, pictureBytes);
+  } catch (thrown) {
+    throw withNextStep(toKeepsetError(thrown), 'file');
+  }
+  const begins = (start: readonly number[]): boolean => start.every((byte, i) => file[i] === byte);
+  if (begins(pngStart)) return 'printed-kit';
+  if (begins(pdfStart) || begins(jpegStart))
+    throw new KeepsetError('input/unsupported', `${path} has to be converted to PNG pictures first.`, {
+      hint: 'A PDF: `pdftoppm -r 200 -png scan.pdf page`. A photo: `magick photo.jpg photo.png`.',
+    });
+  return 'file';
+};
+
+interface ClosedCopy {
+  readonly where: string;
+  readonly bytes: Uint8Array;
+}
+
+const readShareFile = async (path: string): Promise<Uint8Array> => {
+  const bytes = await nodeFileSystem.read(path, maxShareFileBytes);
+  if (bytes.length === 0) throw new KeepsetError('place/damaged', `${path} is empty.`);
+  return bytes;
+};
+
+const maxFiles = 1000;
+
+interface Listing {
+  /** `*.age` files. */
+  readonly files: readonly ClosedCopy[];
+  /** `*.png` files: sheets that were scanned. */
+  readonly pictures: readonly string[];
+  /** How many share files are in the cloud only. */
+  readonly waiting: number;
+}
+
+/** What lies in a folder and in the folders in it. Links are not followed. */
+const filesIn = async (folder: string, depth = 2): Promise<Listing> => {
+  const files: ClosedCopy[] = [];
+  const pictures: string[] = [];
+  let waiting = 0;
+  for (const name of (await listIfThere(folder)).toSorted()) {
+    const path = join(folder, name);
+    const kind = (await nodeFileSystem.facts(path))?.kind;
+    // What iCloud Drive leaves of a file that is not on this computer.
+    if (/^\..+\.age\.icloud$/.test(name)) waiting += 1;
+    else if (kind === 'folder' && depth > 1) {
+      const inner = await filesIn(path, depth - 1);
+      files.push(...inner.files);
+      pictures.push(...inner.pictures);
+      waiting += inner.waiting;
+    } else if (kind !== 'file' || name.startsWith('.') || files.length + pictures.length >= maxFiles)
+      continue;
+    else if (name.endsWith('.png')) pictures.push(path);
+    else if (name.endsWith('.age')) files.push({ where: path, bytes: await readOrEmpty(path) });
+  }
+  return { files, pictures, waiting };
+};
+
+/** One file that cannot be read hides none of the others. */
+const readOrEmpty = (path: string): Promise<Uint8Array> =>
+  nodeFileSystem.read(path, maxShareFileBytes).catch(() => new Uint8Array(0));
+
+/** Opens what can be opened. */
+const openFiles = async (
+  kind: SourceKind,
+  files: readonly ClosedCopy[],
+  { codes, passphrase }: Source,
+  terminal: Terminal,
+): Promise<OpenedSource> => {
+  if (files.length === 0) throw new KeepsetError('place/not-found', 'There is no share file (*.age) here.');
+  const byPassphrase = files.some(({ bytes }) => isPassphraseFile(bytes));
+  if (codes.length === 0 && !byPassphrase) throw needsCode();
+  const open = (keys: readonly OpeningKey[]): Promise<readonly CopyFound[]> => openEach(files, keys);
+  const found =
+    codes.length > 0
+      ? await open(codes)
+      : await withPassphrase(terminal, 'Passphrase of the copy', passphrase, (typed) =>
+          open([{ passphrase: typed, scrypt: scryptInThreadPool }]),
+        );
+  return { kind, found };
+};
+
+const openEach = async (
+  files: readonly ClosedCopy[],
+  keys: readonly OpeningKey[],
+): Promise<readonly CopyFound[]> => {
+  const found: CopyFound[] = [];
+  const errors: KeepsetError[] = [];
+  for (const { where, bytes } of files) {
+    try {
+      const opened = await openShareFile(bytes, keys);
+      found.push({ where, opened, ...(await folderKitOf(where, bytes, keys)) });
+    } catch (thrown) {
+      errors.push(toKeepsetError(thrown));
+    }
+  }
+  const [first] = errors.toSorted((a, b) => rank(a) - rank(b));
+  if (found.length === 0 && first !== undefined) throw first;
+  return found;
+};
+
+/** A copy that `keepset backup` wrote lies in a folder of its own, `keepset-KIT`. */
+const folderKitOf = (
+  where: string,
+  bytes: Uint8Array,
+  keys: readonly OpeningKey[],
+): Promise<Pick<CopyFound, 'kit'>> => {
+  const codes = keys.filter((key) => typeof key === 'string');
+  const kit = /^keepset-([a-z2-7]{26})$/.exec(basename(dirname(where)))?.[1];
+  if (kit === undefined || !isAbsolute(where)) return Promise.resolve({});
+  return kitOf({ kind: 'folder', kit, path: dirname(dirname(where)) }, bytes, codes);
+};
+
+/** Of several reasons the one that helps most: a wrong code or passphrase before damage. */
+const rank = ({ code }: KeepsetError): number =>
+  code === 'input/wrong-passphrase' ? 0 : code === 'place/locked' ? 1 : 2;
+
+/** Whether an age file is sealed to a passphrase, by its header. @spec C2SP age.md, "scrypt recipient stanza" */
+const isPassphraseFile = (file: Uint8Array): boolean =>
+  String.fromCharCode(...file.subarray(0, 64)).includes('\n-> scrypt ');
+
+const needsCode = (): KeepsetError =>
+  new KeepsetError('input/invalid-argument', 'The recovery code of this copy is needed.', {
+    hint: 'Give --code CODE (or --code - to be asked), or --identity FILE.',
+  });
+
+const steps: Partial<Record<KeepsetError['code'], string>> = {
+  'place/not-found':
+    'Is it the right folder or medium? Another copy may lie elsewhere: see `keepset recover --help`.',
+  'place/damaged':
+    'Try another copy of this share. A stick: `keepset usb repair`, or `keepset usb rescue` on its image.',
+  'place/locked': 'Is it the code of this copy? The kit number on the sheet must be that of the copy.',
+  'place/foreign': 'Recovery reads plain files and folders only, and follows no links.',
+  'place/unreachable': 'Plug the medium in, and give the folder under which it appears.',
+  'place/read-only': 'Who owns the files? Run this as a user who may read them.',
+  'wire/too-large': 'This is no share file. Is it the right one?',
+  'input/wrong-passphrase': 'It is the passphrase this very copy was sealed with, not that of a device.',
+};
+
+const withNextStep = (error: KeepsetError, kind: SourceKind): KeepsetError => {
+  const hint = error.hint ?? steps[error.code];
+  if (hint === error.hint || hint === undefined) return error;
+  const message =
+    kind === 'file' && error.code === 'place/foreign' ? `${error.message} It is not opened.` : error.message;
+  return new KeepsetError(error.code, message, { hint, cause: error });
+};

@@ -1,0 +1,199 @@
+/** Everything that can be wrong with what somebody recovers from: said by code, with the next step, and left as it is. */
+import {
+  closeSync,
+  cpSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, expect, it, vi } from 'vitest';
+import { openAge, sealAge } from '@keepset/wire';
+import { reading } from '../support/media.ts';
+import { keepset, onTerminal } from '../support/processes.ts';
+import {
+  addDevice,
+  emptyHome,
+  failure,
+  joining,
+  newPhone,
+  newWorld,
+  succeed,
+  together,
+  type World,
+} from '../support/recovery.ts';
+
+// Many real processes: on a busy machine they take their time.
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
+
+let world: World;
+let keyId: string;
+/** The phone's share of epoch 0 and of epoch 1, and the laptop's. */
+let stick: { root: string; code: string };
+let later: { root: string; code: string };
+let laptops: { root: string; code: string };
+beforeAll(async () => {
+  world = await newWorld();
+  const phone = await newPhone(world);
+  const laptop = await addDevice(world, phone, 'laptop');
+  const made = await together(['keygen', '--policy', 'thresh(2,server,phone,laptop)', ...phone.args], {
+    laptop: joining(laptop),
+  });
+  keyId = made['keyId'] as string;
+  const write = async (args: readonly string[]): Promise<{ root: string; code: string }> => {
+    const root = world.folder('stick');
+    const { code } = await succeed(['usb', 'create', root, '--show-code', ...args]);
+    return { root, code: code as string };
+  };
+  stick = await write(phone.args);
+  laptops = await write(laptop.args);
+  const old = join(world.folder('old'), 'stick');
+  cpSync(stick.root, old, { recursive: true });
+  later = stick;
+  stick = { root: old, code: later.code };
+  await together(['refresh', ...phone.args], { laptop: joining(laptop) });
+  // From here on nothing needs a server: what is wrong is found before one is asked.
+  await world.server().stop();
+});
+
+const copyOf = (root: string): string => {
+  const copy = join(world.folder('copy'), 'stick');
+  cpSync(root, copy, { recursive: true });
+  return copy;
+};
+const containerOf = (root: string): string => {
+  const [name = ''] = readdirSync(root).filter((entry) => entry.startsWith('keepset-'));
+  return join(root, name);
+};
+const slotOf = (root: string, end = 'enc'): string => join(containerOf(root), `share_party2.${end}`);
+/** Recovery from something that is wrong: nothing is altered, and no device is made. */
+const refused = async (
+  from: string,
+  ...more: readonly string[]
+): Promise<{ code: string; message: string; hint: string }> => {
+  const nobody = emptyHome(world, 'nobody');
+  const result = await reading(join(from, '..'), () =>
+    failure(['recover', '--lost', '--from', from, ...more, ...nobody.args]),
+  );
+  expect(readdirSync(join(nobody.home, '..'))).toEqual([]);
+  return result;
+};
+
+it('a wrong code, a mistyped one, and none', async () => {
+  expect((await refused(stick.root, '--code', laptops.code)).code).toBe('place/locked');
+  const typo = stick.code.slice(0, -1) + (stick.code.endsWith('Q') ? 'P' : 'Q');
+  const mistyped = await refused(stick.root, '--code', typo);
+  expect(mistyped.code).toBe('input/malformed');
+  expect(JSON.stringify(mistyped)).not.toContain(typo.slice(20, 50));
+  const none = await refused(stick.root);
+  expect(none).toMatchObject({ code: 'input/invalid-argument' });
+  expect(none.hint).toContain('--code');
+});
+
+it('a wrong stick, two containers on one, and renamed files', async () => {
+  const wrong = await refused(laptops.root, '--code', laptops.code, '--party', 'phone');
+  expect(wrong.code).toBe('place/foreign');
+  expect(wrong.message).toContain('laptop’s share');
+  const both = copyOf(stick.root);
+  cpSync(laptops.root, both, { recursive: true });
+  const several = await refused(both, '--code', stick.code);
+  expect(several.code).toBe('input/invalid-argument');
+  expect(several.hint).toContain('Say which');
+  // With the kit named it opens, and asks for an invitation only then.
+  const kit = containerOf(stick.root).slice(-26);
+  expect((await refused(both, '--code', stick.code, '--kit', kit)).code).toBe('input/not-enrolled');
+  const renamed = copyOf(stick.root);
+  renameSync(slotOf(renamed), join(containerOf(renamed), 'share_party3.bak'));
+  renameSync(slotOf(renamed, 'enc.par'), join(containerOf(renamed), 'share_party2.bak.par'));
+  expect((await refused(renamed, '--code', stick.code)).code).toBe('place/damaged');
+});
+
+it('truncated, empty and linked files, and metadata of 100 MB', async () => {
+  for (const hurt of [
+    (path: string) => truncateSync(path, 100),
+    (path: string) => truncateSync(path, 0),
+    (path: string) => {
+      rmSync(path);
+      symlinkSync('/etc/passwd', path);
+    },
+  ]) {
+    const root = copyOf(stick.root);
+    rmSync(slotOf(root, 'enc.par'));
+    hurt(slotOf(root));
+    expect((await refused(root, '--code', stick.code)).code).toMatch(/^place\/(damaged|foreign)$/);
+    const file = join(world.folder('files'), 'share.age');
+    cpSync(slotOf(stick.root), file);
+    hurt(file);
+    expect((await refused(file, '--code', stick.code)).code).toMatch(/^place\/(damaged|foreign)$/);
+  }
+  const root = copyOf(stick.root);
+  const file = openSync(join(containerOf(root), 'metadata.json'), 'r+');
+  ftruncateSync(file, 100_000_000);
+  closeSync(file);
+  // The metadata are of no use, and the share opens all the same.
+  expect((await refused(root, '--code', stick.code)).code).toBe('input/not-enrolled');
+  const huge = join(world.folder('files'), 'huge.age');
+  const hole = openSync(huge, 'w');
+  ftruncateSync(hole, 100_000_000);
+  closeSync(hole);
+  expect((await refused(huge, '--code', stick.code)).code).toBe('wire/too-large');
+});
+
+it('links, empty folders, nothing at all, and scans that are no pictures', async () => {
+  const folder = world.folder('links');
+  symlinkSync(stick.root, join(folder, 'stick'));
+  symlinkSync(slotOf(stick.root), join(folder, 'share.age'));
+  expect((await refused(join(folder, 'stick'), '--code', stick.code)).code).toBe('place/foreign');
+  expect((await refused(join(folder, 'share.age'), '--code', stick.code)).code).toBe('place/foreign');
+  expect((await refused(world.folder('empty'), '--code', stick.code)).code).toBe('place/not-found');
+  expect((await refused(join(folder, 'nothing'), '--code', stick.code)).code).toBe('place/not-found');
+  const waiting = world.folder('cloud');
+  writeFileSync(join(waiting, '.share.age.icloud'), 'bplist00');
+  const cloud = await refused(waiting, '--code', stick.code);
+  expect(cloud.code).toBe('place/unreachable');
+  expect(cloud.hint).toContain('download');
+  const scan = join(folder, 'scan.pdf');
+  writeFileSync(scan, '%PDF-1.7');
+  expect((await refused(scan, '--code', stick.code)).hint).toContain('pdftoppm');
+});
+
+it('several epochs and several shares in one folder: the newest of the one that is meant', async () => {
+  const folder = world.folder('mixed');
+  mkdirSync(join(folder, 'old'));
+  cpSync(slotOf(stick.root), join(folder, 'old', 'a.age'));
+  cpSync(slotOf(later.root, 'bak'), join(folder, 'b.age'));
+  const codes = join(world.folder('paper'), 'codes.txt');
+  writeFileSync(codes, `${stick.code}\n${laptops.code}\n`);
+  const nobody = emptyHome(world, 'nobody');
+  const newest = await reading(folder, () =>
+    keepset(['recover', '--lost', '--from', folder, '--identity', codes, ...nobody.args]),
+  );
+  expect(newest.stderr).toContain('epoch 1');
+  expect(newest.stderr).toContain('Older copies beside it are left alone: 1.');
+  cpSync(slotOf(laptops.root).replace('party2', 'party3'), join(folder, 'c.age'));
+  const several = await refused(folder, '--identity', codes);
+  expect(several.code).toBe('input/invalid-argument');
+  expect(several.hint).toContain('--party');
+  expect((await refused(folder, '--identity', codes, '--party', 'laptop')).hint).toContain(keyId);
+});
+
+it('a passphrase that is wrong three times, each counted', async () => {
+  const folder = world.folder('cloud');
+  const file = join(folder, 'share.age');
+  const plain = await openAge(readFileSync(slotOf(stick.root)), [stick.code]);
+  writeFileSync(file, await sealAge(plain, { passphrase: 'correct horse', workFactor: 4 }));
+  const guesses = [1, 2, 3].map((n) => [`attempt ${n} of 3): `, 'guess\n'] as const);
+  const recover = ['recover', '--lost', '--from', file, ...emptyHome(world).args];
+  const ended = await reading(folder, () => onTerminal(recover, guesses));
+  expect(ended.code).toBe(2);
+  expect(ended.stdout).toContain('input/wrong-passphrase');
+  expect(ended.stdout).toContain('passphrase this very copy was sealed with');
+  expect(ended.stdout).not.toContain('guess');
+});
