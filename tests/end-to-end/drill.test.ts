@@ -1,15 +1,18 @@
 /** Drills with the real command: the copy signs, whatever the scheme; what must fail fails, and the ledger says how far it came. */
+import { createECDH } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Secret, bytesEqual } from '@keepset/bytes';
 import {
+  drillOpening,
   drillRequest,
   joinGroup,
   joinKeygen,
   runDrill,
   runKeygen,
   type GroupPrompts,
+  type Scheme,
 } from '@keepset/ceremony';
 import { printInvite } from '@keepset/transport';
 import { startServer, type RunningServer } from '@keepset/server';
@@ -69,8 +72,8 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 describe('keepset drill', () => {
-  it.each(['ed25519', 'schnorr-secp256k1', 'ecdsa-secp256k1', 'ecdsa-p256'])(
-    'signs with the share from the copy (%s)',
+  it.each(['ed25519', 'schnorr-secp256k1', 'ecdsa-secp256k1', 'ecdsa-p256', 'ecdh-p256'])(
+    'works with the share from the copy (%s)',
     async (scheme) => {
       const keyId = await newKey('--scheme', scheme);
       const { folder, kit, code } = await backup(keyId);
@@ -214,9 +217,9 @@ describe('a drill', () => {
     return { code: promise, done: work({ announce, ...quiet }) };
   };
 
-  it('needs no file on the device that helps, and really uses the share it is given', async () => {
+  it.each<Scheme>(['ed25519', 'ecdh-p256'])('needs no file on the device that helps (%s)', async (scheme) => {
     const made = withCode((prompts) =>
-      runKeygen(own.device, { scheme: 'ed25519', policy: 'and(server,phone,laptop)' }, prompts),
+      runKeygen(own.device, { scheme, policy: 'and(server,phone,laptop)' }, prompts),
     );
     await joinKeygen(laptop.device, await joinGroup(laptop.device, await made.code));
     const { keyId } = await made.done;
@@ -249,13 +252,28 @@ describe('a drill', () => {
     expect(errorOf(alone).code).toBe('policy/unsatisfied');
   });
 
-  it('fails with a share that is not the key’s, although the device’s own share is sound', async () => {
-    const { keyId } = await runKeygen(own.device, { scheme: 'ed25519', policy: 'and(server,phone)' });
-    const share = await own.device.vault.open(keyId);
-    const bytes = Uint8Array.from(share.secret.reveal());
-    bytes[0] = (bytes[0] ?? 0) ^ 1;
-    await expect(runDrill(own.device, { ...share, secret: new Secret(bytes) })).rejects.toThrow();
-    expect((await runDrill(own.device, share)).signature.length).toBe(64);
+  it.each<Scheme>(['ed25519', 'ecdh-p256'])(
+    'fails with a share that is not the key’s, although the device’s own share is sound (%s)',
+    async (scheme) => {
+      const { keyId } = await runKeygen(own.device, { scheme, policy: 'and(server,phone)' });
+      const share = await own.device.vault.open(keyId);
+      const bytes = Uint8Array.from(share.secret.reveal());
+      bytes[0] = (bytes[0] ?? 0) ^ 1;
+      await expect(runDrill(own.device, { ...share, secret: new Secret(bytes) })).rejects.toThrow();
+      await runDrill(own.device, share);
+    },
+  );
+
+  it('opens with a point whose outcome everyone can compute, and another one in each session', () => {
+    const about = { scheme: 'ecdh-p256', keyId: 'a'.repeat(26), epoch: 0 } as const;
+    const session = new Uint8Array(32);
+    const challenge = drillOpening(about, session);
+    const key = createECDH('prime256v1');
+    key.generateKeys();
+    const shared = key.computeSecret(challenge?.ephemeral ?? new Uint8Array());
+    expect(challenge?.sharedWith(key.getPublicKey(null, 'compressed'))).toEqual(Uint8Array.from(shared));
+    expect(drillOpening(about, session.with(0, 1))?.ephemeral).not.toEqual(challenge?.ephemeral);
+    expect(drillOpening({ ...about, scheme: 'ed25519' }, session)).toBeUndefined();
   });
 
   it('signs what nobody chose: another challenge for each key, epoch and session', () => {

@@ -23,7 +23,7 @@ export {
   type SignOutcome,
 } from './device/sign.ts';
 export { joinOpen, runOpen } from './device/open.ts';
-export { drillRequest, runDrill } from './device/drill.ts';
+export { drillOpening, drillRequest, runDrill } from './device/drill.ts';
 export { shareFileVault, type VaultOptions } from './device/vault.ts';
 export { joinLife, runRefresh, runRepair, runReshare, type Approved } from './device/life.ts';
 export { runFreeze } from './device/freeze.ts';

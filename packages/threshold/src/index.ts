@@ -20,6 +20,7 @@ export {
   type PresigningProtocol,
   type SchemeProtocol,
 } from './schemes.ts';
+export type { OpeningChallenge } from './ecdh/challenge.ts';
 export { openContext, type OpenParams, type OpenedPoint } from './ecdh/open.ts';
 export {
   decodePresignature,

@@ -1,6 +1,7 @@
 import { KeepsetError } from '@keepset/bytes';
 import type { Digest, KeygenParams, SignParams, SignRequest } from './ceremony.ts';
 import { deriveChild } from './derive.ts';
+import { openingChallenge, type OpeningChallenge } from './ecdh/challenge.ts';
 import { checkOpenParams, startOpen, type OpenParams, type OpenedPoint } from './ecdh/open.ts';
 import { ecdhP256Suite } from './ecdh/suite.ts';
 import { isConsistentEcdsaShare } from './ecdsa/consistency.ts';
@@ -76,6 +77,8 @@ export interface OpeningProtocol {
    */
   checkOpen(params: OpenParams): void;
   startOpen(params: OpenParams): Step<OpenedPoint>;
+  /** An opening that opens nothing, for drills. */
+  challengeOf(seed: Uint8Array): OpeningChallenge;
 }
 
 const falseIfThrows = (check: () => boolean): boolean => {
@@ -155,6 +158,7 @@ const ecdhProtocol: SchemeProtocol = {
   opening: {
     checkOpen: (params) => checkOpenParams(ecdhP256Suite, params),
     startOpen: (params) => startOpen(ecdhP256Suite, params),
+    challengeOf: openingChallenge,
   },
   verify: () => false,
 };

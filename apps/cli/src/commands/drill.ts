@@ -78,8 +78,10 @@ const drillOnline = async (
   await note(unlocked, backup, 'proven');
   terminal.result(asJson(backup, 'recovery proven'), [
     ...openedLines(backup),
-    'Recovery proven: with the share from this copy a challenge was signed, and the signature verified.',
-    'Share and signature are destroyed; the key was never assembled.',
+    share.group.scheme === 'ecdh-p256'
+      ? 'Recovery proven: with the share from this copy a challenge was opened, and the outcome is right.'
+      : 'Recovery proven: with the share from this copy a challenge was signed, and the signature verified.',
+    'Share and outcome are destroyed; the key was never assembled.',
   ]);
 };
 

@@ -1,5 +1,6 @@
 import { KeepsetError, bytesEqual, toHex } from '@keepset/bytes';
 import {
+  drillOpening,
   drillRequest,
   joinGroup,
   joinKeygen,
@@ -8,9 +9,10 @@ import {
   joinSign,
   type DeviceParty,
   type Group,
+  type GroupKey,
   type SignRequest,
 } from '@keepset/ceremony';
-import { readVaultHeader } from '@keepset/wire';
+import { readVaultHeader, type OpenStart, type SignStart } from '@keepset/wire';
 import type { Command, Invocation } from '../command.ts';
 import { orSettle, withDevice, type OpenDevice } from '../home/device.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
@@ -133,6 +135,7 @@ const takePartInOpen = async (
   if (start.kind !== 'open') return;
   const { terminal, positionals, options } = invocation;
   const file = positionals[1];
+  if (file === undefined && (await takePartInDrill(device, group, invocation))) return;
   if (file === undefined)
     throw new KeepsetError(
       'input/invalid-argument',
@@ -160,23 +163,23 @@ const takePartInOpen = async (
   }
 };
 
-/** A drill needs no file: what is signed follows from the session, and is of no use. @returns whether it was one */
+/** A drill needs no file: what is signed or opened follows from the session, and is of no use. @returns whether it was one */
 const takePartInDrill = async (
   device: DeviceParty,
   group: Group,
   invocation: Invocation,
 ): Promise<boolean> => {
   const { start, initiator } = group.roster;
-  if (start.kind !== 'sign') return false;
+  if (start.kind !== 'sign' && start.kind !== 'open') return false;
   const { terminal } = invocation;
   const share = await device.vault.open(start.keyId);
   try {
-    if (!isSameRequest(drillRequest(share.group, group.channel.session), start.request)) return false;
+    if (!isDrill(start, share.group, group.channel.session)) return false;
     terminal.note(
-      `${initiator} tries a backup copy of its share of key ${start.keyId}; nothing else is signed.`,
+      `${initiator} tries a backup copy of its share of key ${start.keyId}; nothing else is signed or opened.`,
     );
     await compare(group, invocation);
-    await joinSign(device, share, group);
+    await (start.kind === 'sign' ? joinSign : joinOpen)(device, share, group);
     terminal.result({ keyId: start.keyId, drill: true }, [
       'The drill is done; the other device has the result.',
     ]);
@@ -184,6 +187,12 @@ const takePartInDrill = async (
   } finally {
     share.secret.wipe();
   }
+};
+
+const isDrill = (start: SignStart | OpenStart, key: GroupKey, session: Uint8Array): boolean => {
+  if (start.kind === 'sign') return isSameRequest(drillRequest(key, session), start.request);
+  const opening = drillOpening(key, session);
+  return opening !== undefined && bytesEqual(opening.ephemeral, start.ephemeral);
 };
 
 const isSameRequest = (a: SignRequest, b: SignRequest): boolean =>

@@ -20,15 +20,23 @@ import { quorumWith, type CoSigners } from './sign.ts';
  * @throws KeepsetError `input/unsupported` for a key that opens no files, `input/malformed` for a point that is none,
  * `policy/unsatisfied` naming what is missing, and whatever the session brings.
  */
-export const runOpen = async (
+export const runOpen = (
   device: DeviceParty,
   share: KeyShare,
   ephemeral: Uint8Array,
   coOpeners?: CoSigners,
+): Promise<Uint8Array> =>
+  openInSession(device, share, { session: (device.rng ?? systemRng)(32), ephemeral }, coOpeners);
+
+/** The same in a session of a given name, 32 fresh random bytes. */
+export const openInSession = async (
+  device: DeviceParty,
+  share: KeyShare,
+  { session, ephemeral }: { readonly session: Uint8Array; readonly ephemeral: Uint8Array },
+  coOpeners?: CoSigners,
 ): Promise<Uint8Array> => {
   const { group } = share;
   const quorum = quorumWith(device, group, coOpeners);
-  const session = (device.rng ?? systemRng)(32);
   const { keyId, epoch } = group;
   const start: OpenStart = { kind: 'open', keyId, epoch, quorum, opener: device.party, ephemeral };
   const { shared } = await openTogether(device, share, start, async () => {
