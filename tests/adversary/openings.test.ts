@@ -100,7 +100,7 @@ describe('Party 1', () => {
     ['a compressed point at length', { ephemeral: new Uint8Array(65).fill(2) }, 'input/malformed'],
     ['a key it does not have', { keyId: 'a'.repeat(26) }, 'input/unknown-key'],
     ['another epoch', { epoch: 1 }, 'abort/wrong-epoch'],
-    ['a quorum without it', { quorum: ['phone', 'laptop'] }, 'policy/unsupported'],
+    ['a quorum that is none', { quorum: ['phone', 'laptop'] }, 'policy/unsatisfied'],
     ['a quorum with a stranger', { quorum: ['server', 'phone', 'laptop'] }, 'abort/unknown-party'],
     ['another order', { quorum: ['phone', 'server'] }, 'input/invalid-argument'],
     ['itself as the opener', { opener: 'server' }, 'policy/forbidden'],

@@ -1,11 +1,11 @@
 /** Sticks, printed kits and Finder backups with the real command: the way through, and everything that can be wrong. */
 import {
+  closeSync,
   cpSync,
   existsSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
-  ftruncateSync,
-  closeSync,
   readFileSync,
   readdirSync,
   renameSync,
@@ -110,7 +110,10 @@ beforeAll(async () => {
   await succeed(['enroll', invitation as string, '--party', 'laptop', ...other]);
   await succeed(['keygen', '--policy', 'and(server,laptop)', ...other]);
   foreign = await makeStick(other);
+  // Unplugged meanwhile, so that it keeps the old share.
+  renameSync(foreign.root, `${foreign.root}-unplugged`);
   await succeed(['refresh', ...other]);
+  renameSync(`${foreign.root}-unplugged`, foreign.root);
   // From here on nothing needs a server.
   await server.stop();
   stick = await makeStick(phone);

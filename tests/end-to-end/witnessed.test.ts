@@ -186,7 +186,7 @@ describe('over a server without a share', () => {
       );
     expect(await open({ kind: 'sign', keyId, epoch: 0, quorum, request })).toBe('policy/unsupported');
     expect(await open({ kind: 'sign', keyId, epoch: 0, quorum: ['phone', 'cloud'], request })).toBe(
-      'policy/unsupported',
+      'policy/unsatisfied',
     );
     expect(await open({ kind: 'presign', keyId: ecdsa.keyId, epoch: 0, quorum, path: [] })).toBe(
       'policy/unsupported',
