@@ -129,6 +129,8 @@ it('the server was restored to before a refresh: the devices give it a share aga
   const unapproved = await failure([...restored, ...phone.args]);
   expect(unapproved.code).toBe('policy/forbidden');
   expect(unapproved.hint).toContain(`keepset approve ${keyId} --adopt`);
+  // The laptop has seen more than the backup, too.
+  await succeed(['accept-log', head as string, '--yes', ...laptop.args]);
   const approval = await approveAdoption(world, keyId);
   const mended = await together([...restored, '--with', 'laptop', '--approval', approval, ...phone.args], {
     laptop: joining(laptop),

@@ -163,7 +163,7 @@ describe('thresh(2,phone,usb,cloud,paper): any two are lost at once', () => {
     await together([...reshare, ...first[1].args], joinAll(new Map([second, ...fresh])));
     const [one] = [...fresh] as [[string, Device]];
     await expectSignsTogether(world, first[1], one, publicKey);
-    // The two that were lost are a quorum of the old epoch, and the server takes no share of it.
+    // Each alone is refused. One finder of both would have had a quorum of the old epoch: then only a new key helps.
     for (const { args } of old) expect((await failure(['refresh', ...args])).code).toBe('abort/wrong-epoch');
     devices = new Map([...left, ...fresh]);
   });
