@@ -87,6 +87,8 @@ export const newWorld = async (): Promise<World> => {
 export interface Device {
   readonly home: string;
   readonly args: readonly string[];
+  /** What the server knows it as, once it is enrolled. */
+  readonly id?: string;
 }
 
 /** A home that nobody has used. */
@@ -98,16 +100,16 @@ export const emptyHome = (world: World, name = 'home'): Device => {
 /** A new user with one device. */
 export const newPhone = async (world: World, party = 'phone'): Promise<Device> => {
   const device = emptyHome(world, party);
-  await succeed(['enroll', await world.invite(), '--party', party, ...device.args]);
-  return device;
+  const { device: id } = await succeed(['enroll', await world.invite(), '--party', party, ...device.args]);
+  return { ...device, id: id as string };
 };
 
 /** Another device of the same user. */
 export const addDevice = async (world: World, to: Device, party: string): Promise<Device> => {
   const device = emptyHome(world, party);
   const { invitation } = await succeed(['add-device', ...to.args]);
-  await succeed(['enroll', invitation as string, '--party', party, ...device.args]);
-  return device;
+  const { device: id } = await succeed(['enroll', invitation as string, '--party', party, ...device.args]);
+  return { ...device, id: id as string };
 };
 
 /** The device is gone, with everything on it: this is what its finder has. */

@@ -201,6 +201,7 @@ const acceptLog = async (
     return Promise.resolve();
   });
   terminal.note(`Pinned the restored log: ${printLogHead(head)}`);
+  terminal.note(`Each other device of the key does the same, before it joins: keepset accept-log ${vouched}`);
 };
 
 const mend = (
