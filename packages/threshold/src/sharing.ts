@@ -218,16 +218,28 @@ export const checkQuorum = (
     );
 };
 
-/** Members of a quorum in whose part of the policy others are missing: their shares count for nothing there. */
+/**
+ * Members of a quorum whose shares count for nothing there: others are missing in their part of the policy, or the leaves
+ * of a party that stands several times cancel out. Their additive shares are zero, whatever was dealt.
+ */
 export const idleMembers = (
   { scheme, policy: text }: Pick<GroupKey, 'scheme' | 'policy'>,
   quorum: readonly PartyId[],
 ): readonly PartyId[] => {
   const curve = curveOf(scheme);
-  const { policy, rows } = sharingOf(curve, text);
+  const { policy, rows, columns } = sharingOf(curve, text);
   const weights = reconstruction(policy, quorum, curve.order);
   if (weights === undefined) return [];
-  return quorum.filter((party) => !weights.some(({ row }) => rows[row]?.party === party));
+  const countsFor = (party: PartyId): boolean => {
+    const sums = Array.from({ length: columns }, () => 0n);
+    for (const { row, value } of weights) {
+      if (rows[row]?.party !== party) continue;
+      for (const [column, entry] of rows[row].vector.entries())
+        sums[column] = curve.reduce((sums[column] ?? 0n) + value * entry);
+    }
+    return sums.some((sum) => sum !== 0n);
+  };
+  return quorum.filter((party) => !countsFor(party));
 };
 
 /** @throws KeepsetError `input/invalid-argument`, `abort/unknown-party` */

@@ -28,6 +28,7 @@ import { checkSignParams, type Rng, type SignRequest } from '../ceremony.ts';
 import { decodeScalars, encodeScalars } from '../curve/scalars.ts';
 import type { KeyShare } from '../key.ts';
 import { startMachine, type Participation, type PartyId, type Step } from '../machine.ts';
+import { checkQuorum } from '../sharing.ts';
 import { prepareNonce } from './prepare.ts';
 import { exchangeFragments, signingRun } from './sign.ts';
 import { checkDigest } from './signature.ts';
@@ -124,7 +125,8 @@ export interface PresignedParams {
 /**
  * Starts signing with a presignature: one round, after which every party has the signature, verified.
  * @throws KeepsetError `abort/state-consumed` for a presignature used before, `abort/wrong-epoch` for one of another
- * epoch, `input/invalid-argument` where it does not fit key, party or path; later `abort/*`.
+ * epoch, `input/invalid-argument` where it does not fit key, party or path, `policy/unsatisfied` and
+ * `abort/unknown-party` where its quorum is none of the key; later `abort/*`.
  */
 export const startEcdsaSignPresigned = (suite: EcdsaSuite, params: PresignedParams): Step<Uint8Array> => {
   const { presignature, share, request } = params;
@@ -172,6 +174,8 @@ const checkFits = (suite: EcdsaSuite, { presignature, share, request }: Presigne
   const path = request.path ?? [];
   if (path.length !== presignature.path.length || path.some((index, i) => index !== presignature.path[i]))
     throw invalid('This presignature belongs to another derivation path.');
+  // Two runs that both advanced the key to this epoch may have given it different policies.
+  checkQuorum(share.group, presignature.quorum);
 };
 
 /** Reads the secret and wipes it. */

@@ -118,6 +118,13 @@ describe('a presignature', () => {
     };
     expect(attempt({ share: other })).toThrow(code('input/invalid-argument'));
     expect(attempt({ share: shares.get('server') })).toThrow(code('input/invalid-argument'));
+    const under = (policy: string, parties: string[], threshold: number): object => ({
+      share: { ...share, group: { ...share.group, policy, parties, threshold } },
+    });
+    expect(attempt(under('and(phone,server,usb)', ['phone', 'server', 'usb'], 3))).toThrow(
+      code('policy/unsatisfied'),
+    );
+    expect(attempt(under('and(phone,usb)', ['phone', 'usb'], 2))).toThrow(code('abort/unknown-party'));
     expect(attempt({ share: { ...share, group: { ...share.group, epoch: 1 } } })).toThrow(
       code('abort/wrong-epoch'),
     );

@@ -246,6 +246,26 @@ describe('who can act', () => {
     expect(check(quorum)).not.toThrow();
   });
 
+  it('a party whose leaves cancel out cannot take part: its additive share would be zero', () => {
+    const text = 'and(server,or(a,thresh(2,a,a,b),c))';
+    const { shares } = dealUnder('ed25519', text, text);
+    const idle = additiveShare(curve, groupOf(shares), ['server', 'a', 'c'], 'a', subSharesOf(shares, 'a'));
+    expect(idle).toBe(0n);
+    const error = thrownBy(() => {
+      checkQuorum(keyUnder(text), ['server', 'a', 'c']);
+    });
+    expect(error).toMatchObject({ code: 'policy/unsatisfied' });
+    expect(error.hint).toContain('Leave out a');
+    for (const quorum of [
+      ['server', 'c'],
+      ['server', 'a'],
+      ['server', 'a', 'b', 'c'],
+    ])
+      expect(() => {
+        checkQuorum(keyUnder(text), quorum);
+      }).not.toThrow();
+  });
+
   it.each([
     [[], 'Nobody is not enough', 'server and phone.'],
     [['server'], 'server alone is not enough', 'phone.'],
