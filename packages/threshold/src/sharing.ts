@@ -41,9 +41,16 @@ export interface KeySharing {
 /** Most leaves of a key's policy, where a party stands several times. */
 export const maxRows = 64;
 
-/** Policies are parsed once in a run, not once for each message. */
-const cache = new Map<string, KeySharing>();
-const cacheSize = 64;
+/** Policies are parsed once in a run, not once for each message: what is small to say may be long to work out. */
+const remembering = <T>(make: (name: string) => T, size = 64): ((name: string) => T) => {
+  const known = new Map<string, T>();
+  return (name) => {
+    const found = known.get(name) ?? make(name);
+    if (known.size >= size) known.clear();
+    known.set(name, found);
+    return found;
+  };
+};
 
 /**
  * What a policy says of a key. A party that stands several times has several sub-shares; who makes a key decides
@@ -51,7 +58,7 @@ const cacheSize = 64;
  * @throws KeepsetError `policy/syntax`; `policy/unsupported` where one party alone would suffice, and for more than
  * {@link maxRows} leaves
  */
-export const readSharing = (text: string): Pick<KeySharing, 'policy' | 'parties' | 'threshold'> => {
+export const readSharing: (text: string) => PolicyFacts = remembering((text) => {
   const policy = parsePolicy(text, { allowRepeats: true });
   if (leavesOf(policy).length > maxRows)
     throw new KeepsetError('policy/unsupported', `A key's policy names at most ${maxRows} parties in all.`);
@@ -63,20 +70,20 @@ export const readSharing = (text: string): Pick<KeySharing, 'policy' | 'parties'
       { hint: 'Let at least two parties act together, so that the key never lies in one place.' },
     );
   return { policy, parties: partiesOf(policy), threshold: smallest.length };
-};
+});
+
+type PolicyFacts = Pick<KeySharing, 'policy' | 'parties' | 'threshold'>;
 
 /** How a key under this policy is shared. @throws KeepsetError as {@link readSharing} */
-export const sharingOf = ({ order }: Pick<CurvePort, 'order'>, text: string): KeySharing => {
-  const name = `${order}/${text}`;
-  const known = cache.get(name);
-  if (known !== undefined) return known;
-  const read = readSharing(text);
-  const { columns, rows } = sharingMatrix(read.policy, order);
-  const sharing = { ...read, columns, rows };
-  if (cache.size >= cacheSize) cache.clear();
-  cache.set(name, sharing);
-  return sharing;
-};
+export const sharingOf = ({ order }: Pick<CurvePort, 'order'>, text: string): KeySharing =>
+  sharingByName(`${order}/${text}`);
+
+const sharingByName = remembering((name): KeySharing => {
+  const slash = name.indexOf('/');
+  const read = readSharing(name.slice(slash + 1));
+  const { columns, rows } = sharingMatrix(read.policy, BigInt(name.slice(0, slash)));
+  return { ...read, columns, rows };
+});
 
 const invalid = (message: string): KeepsetError => new KeepsetError('input/invalid-argument', message);
 

@@ -1,3 +1,4 @@
+import { parsePolicy, printPolicy } from '@keepset/access';
 import { KeepsetError, bytesEqual, toHex } from '@keepset/bytes';
 import {
   drillOpening,
@@ -66,18 +67,23 @@ const takePartInKeygen = async (
   const { start, initiator } = group.roster;
   if (start.kind !== 'keygen') return;
   const { terminal } = invocation;
-  terminal.note(`${initiator} makes a ${start.scheme} key under ${start.policy}; you are ${device.party}.`);
+  const policy = canonical(start.policy);
+  terminal.note(`${initiator} makes a ${start.scheme} key under ${policy}; you are ${device.party}.`);
   await compare(group, invocation);
   const made = await orSettle(device, terminal, () => joinKeygen(device, group));
   terminal.result(...describeNewKey(made));
 };
+
+/** A policy as it is meant, whatever the other device sent. */
+const canonical = (policy: string): string => printPolicy(parsePolicy(policy, { allowRepeats: true }));
 
 const takePartInChange = async (open: OpenDevice, group: Group, invocation: Invocation): Promise<void> => {
   const { device } = open;
   const { start, initiator } = group.roster;
   if (start.kind === 'keygen' || start.kind === 'sign' || start.kind === 'open') return;
   const { terminal } = invocation;
-  const change = start.kind === 'reshare' ? `put under ${start.policy}` : `taken through a ${start.kind}`;
+  const change =
+    start.kind === 'reshare' ? `put under ${canonical(start.policy)}` : `taken through a ${start.kind}`;
   terminal.note(`${initiator} wants key ${start.keyId} ${change}; you are ${device.party}.`);
   await compare(group, invocation);
   const changed = await orSettle(device, terminal, () => joinLife(device, group));
