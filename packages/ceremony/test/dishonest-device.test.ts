@@ -42,7 +42,11 @@ const open = (world: World, server: OpenServer, party: string): Promise<DevicePa
   openDevice(world, wireTo(server, deviceOf(world, party).caller), { party });
 
 /** The server says of whatever it is asked that it is committed, with an entry in its log. */
-const lyingAbout = (device: DeviceParty, server: OpenServer, entries: readonly OpenSession[]): DeviceParty => ({
+const lyingAbout = (
+  device: DeviceParty,
+  server: OpenServer,
+  entries: readonly OpenSession[],
+): DeviceParty => ({
   ...device,
   transport: {
     ...device.transport,
