@@ -134,6 +134,30 @@ describe('a frozen key', () => {
     expect(await code(phone.device.transport.step(next))).toBe('store/session-void');
   });
 
+  test('is not passed on for by devices that were signing together already, for whom the server had nothing left to do', async () => {
+    const tablet = await addDevice(phone, 'tablet');
+    const { started: own } = await meet(
+      (prompts) => runKeygen(phone.device, { scheme: 'ed25519', policy: 'and(phone,tablet)' }, prompts),
+      new Map([['tablet', (group: Group) => joinKeygen(tablet.device, group)]]),
+      new Map([['tablet', tablet]]),
+    );
+    const session = newSession();
+    const { keyId, epoch } = own;
+    const quorum = ['phone', 'tablet'];
+    await open(
+      phone,
+      { kind: 'sign', keyId, epoch, quorum, request: { ...request, digest: 'none' } },
+      session,
+    );
+    const relay = [{ party: 'phone', sealed: new Uint8Array(1) }];
+    const pass = (step: number) =>
+      code(tablet.device.transport.step({ session, step, party: 'tablet', messages: [], relay }));
+    expect(await pass(1)).toBe('no error');
+    await runFreeze(phone.device, keyId);
+    expect(await pass(2)).toBe('policy/frozen');
+    tablet.close();
+  });
+
   test('goes on as it was only by the operator’s word', async () => {
     await freezeKey(options, key.keyId);
     expect(await sign(phone)).toBe('policy/frozen');

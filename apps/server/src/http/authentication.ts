@@ -76,7 +76,8 @@ export const authenticator = (store: EnrolmentStore, now: Clock): Authenticator 
       if (device === undefined)
         throw new KeepsetError('transport/bad-signature', 'The signature does not verify.');
       const signature = await check(request, verifierOf(claim.keyId, device.publicKey));
-      if (device.revoked)
+      // Asked after the check, which takes its time: a revocation may have come meanwhile.
+      if (store.findDevice(claim.keyId)?.revoked !== false)
         throw new KeepsetError('policy/revoked', 'The operator of the server has revoked this device.', {
           hint: 'Enrol a clean device with a new invitation, and give it a share by repair or reshare.',
         });

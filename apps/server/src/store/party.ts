@@ -70,6 +70,12 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
     const row = readKey.get(tenant, keyId);
     return row === undefined ? undefined : toKeyRow(row);
   };
+  /** Re-read inside the transaction: the operator may have revoked the device since it was asked for. */
+  const refuseRevoked = ({ tenant, device }: SessionWrite['caller']): void => {
+    const row = readRevoked.get(tenant, device);
+    if (row !== undefined && row['revoked_at'] !== null)
+      throw new KeepsetError('policy/revoked', 'The operator of the server has revoked this device.');
+  };
   /** Call it in a transaction that has found no end of the session yet. */
   const end = (write: SessionWrite, ending: Ending): void => {
     const { caller, session, step, requestHash, act } = write;
@@ -121,6 +127,7 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
           const { tenant } = write.caller;
           const row = findSession(tenant, write.session);
           if (row !== undefined) return { written: false, row };
+          refuseRevoked(write.caller);
           changeKey(tenant, change);
           const evidence = log.append(write.act, write.head, now());
           const value = answer(evidence);
@@ -149,6 +156,7 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
           const { caller, act } = write;
           const row = findSession(caller.tenant, write.session);
           if (row !== undefined) return { written: false, row };
+          refuseRevoked(caller);
           const key = findKey(caller.tenant, act.keyId);
           // Re-read inside the transaction: a freeze or refresh may have come in between.
           if (key === undefined) throw new KeepsetError('input/unknown-key', `No key ${act.keyId} here.`);

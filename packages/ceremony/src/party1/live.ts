@@ -28,6 +28,8 @@ export interface LiveSession {
   readonly thaws: number | undefined;
   /** Whether it uses the pairwise set-up of that key, which a ban closes. */
   readonly usesSetup: boolean;
+  /** Whether it uses the key: then a freeze ends it even if Party 1 has done its part, as others may still be at theirs. */
+  readonly usesKey: boolean;
   readonly members: ReadonlyMap<string, LiveMember>;
   /** The protocol as it stands. */
   state: Step<unknown>;

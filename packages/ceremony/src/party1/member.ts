@@ -96,7 +96,9 @@ const runStep = async (
   };
   if (key === undefined || !usesSetup) return run();
   return sessions.exclusively(context.caller.tenant, utf8ToBytes(key.keyId), async () => {
-    // Asked at every step: a ban ends the sessions that were open already, too.
+    // Asked at every step: a ban ends the sessions that were open already, too. So does a freeze that came while this
+    // step was waiting for others of the same key.
+    await refuseStopped(context, live);
     await refuseBanned(context, key, [...live.members.keys()]);
     try {
       return await run();

@@ -71,6 +71,7 @@ const toLive = (
   return {
     about: 'keyId' in start ? { keyId: start.keyId, epoch: start.epoch } : undefined,
     thaws: opening.thaws,
+    usesKey: start.kind === 'sign' || start.kind === 'open',
     usesSetup: start.kind === 'sign' || start.kind === 'presign',
     members: new Map(devices.map((party) => [party, newMember(party, machine)])),
     state: machine,

@@ -62,7 +62,8 @@ export const refuseStopped = async ({ party1, caller }: StepContext, live: LiveS
     throw new KeepsetError('policy/revoked', 'A device of this session was revoked by the operator.', {
       hint: 'Start again without it.',
     });
-  if (live.committed || live.about === undefined) return;
+  // What has changed a key is done, and everybody has to be told.
+  if (live.about === undefined || (live.committed && !live.usesKey)) return;
   const { keyId } = live.about;
   const row = await party1.store.findKey(caller.tenant, keyId);
   const goesOn = live.thaws !== undefined && live.thaws === row?.frozenBy;
