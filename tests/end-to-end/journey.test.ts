@@ -54,7 +54,12 @@ type Json = Record<string, unknown>;
 
 /** A new key as `keepset keys` lists it. */
 const listed = ({ keyId, scheme, policy, epoch, publicKey, credibleMinimum }: Json, state: string): Json => ({
-  ...{ keyId, scheme, policy, epoch, publicKey, credibleMinimum },
+  keyId,
+  scheme,
+  policy,
+  epoch,
+  publicKey,
+  credibleMinimum,
   state,
   protected: false,
 });

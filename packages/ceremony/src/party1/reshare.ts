@@ -2,8 +2,9 @@
  * Party 1's side of a reshare: the same key under a new policy. Party 1 deals if it is a dealer, gets a share if the new
  * policy names it, and else witnesses.
  */
+import { isQuorum } from '@keepset/access';
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
-import { protocolFor, type GroupKey, type Reshared, type Step } from '@keepset/threshold';
+import { protocolFor, readSharing, type GroupKey, type Reshared, type Step } from '@keepset/threshold';
 import type { Confirmation, ReshareStart } from '@keepset/wire';
 import { asked, planKeygen } from '../plan.ts';
 import { groupHashOf } from '../witness.ts';
@@ -33,6 +34,12 @@ export const openReshare = async (
   const approve = (): Promise<void> => requireApproval(context, start, adopts ? 'adopt' : 'change');
   const devices = devicesOf(context, [...start.dealers, ...next.parties]);
   if (!isDealer && next.isWitnessed) {
+    // Who holds what, a witness cannot see; but it knows who must act together.
+    if (row !== undefined && !adopts && !isQuorum(readSharing(row.group.policy).policy, start.dealers))
+      throw new KeepsetError(
+        'policy/unsatisfied',
+        `${start.dealers.join(' and ')} are no quorum of ${row.group.policy}.`,
+      );
     await approve();
     const { keyId, epoch } = start;
     const expected = { keyId, epoch: epoch + 1, policy: next.policy };

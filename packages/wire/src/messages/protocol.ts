@@ -124,7 +124,8 @@ export interface RepairStart {
 export type SessionStart =
   KeygenStart | SignStart | OpenStart | PresignStart | RefreshStart | ReshareStart | RepairStart;
 
-const epoch: Schema<number> = integerBetween(0, Number.MAX_SAFE_INTEGER);
+// The next epoch must be a safe integer too.
+const epoch: Schema<number> = integerBetween(0, Number.MAX_SAFE_INTEGER - 1);
 const policyText: Schema<string> = v.pipe(v.string(), v.minLength(1), v.maxLength(4096));
 const childPath: Schema<number[]> = v.pipe(v.array(integerBetween(0, 2 ** 31 - 1)), v.maxLength(32));
 
