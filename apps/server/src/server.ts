@@ -9,6 +9,8 @@ import { inviteTo, layFoundation, unixSeconds } from './foundation.ts';
 import { createApp } from './http/app.ts';
 import { authenticator } from './http/authentication.ts';
 import { isKekInsideData, type ServerOptions } from './options.ts';
+import { registerKitRoutes } from './kits/routes.ts';
+import { kitStore } from './kits/store.ts';
 import { registerPartyRoutes } from './party/routes.ts';
 import { shareSealer } from './secrets/shares.ts';
 import { partyStore } from './store/party.ts';
@@ -54,6 +56,7 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
       now: unixSeconds,
     });
     registerPartyRoutes(app, { handler, authenticator: auth, identity, now: unixSeconds });
+    registerKitRoutes(app, { store: kitStore(database), authenticator: auth, identity, now: unixSeconds });
     registerAuditRoutes(app, log);
     const address = await listen(() => app.listen({ host: options.host, port: options.port }));
     const url = options.publicUrl ?? address;

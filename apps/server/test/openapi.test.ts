@@ -68,7 +68,7 @@ describe('the description at /openapi.json', () => {
         const actual = path
           .replace('{session}', '0'.repeat(64))
           .replace('{step}', '1')
-          .replace('{key}', 'a'.repeat(26))
+          .replace(/\{(key|kit)\}/, 'a'.repeat(26))
           .replace(/\{.*\}/, '0/000');
         const { status, body } = await send(server.url, {
           method: method.toUpperCase(),

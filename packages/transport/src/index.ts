@@ -1,4 +1,4 @@
-export type { PartyTransport } from './port.ts';
+export type { KitNotes, PartyTransport } from './port.ts';
 export { openChannel, type Channel, type ChannelResponse, type ServerAddress } from './http/channel.ts';
 export {
   clockTolerance,

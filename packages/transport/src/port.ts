@@ -1,6 +1,8 @@
 import type {
   FrozenKey,
   KeySummary,
+  KitNote,
+  KnownKit,
   LoggedExport,
   ResolveRequest,
   SessionOutcome,
@@ -31,4 +33,16 @@ export interface PartyTransport {
   announceExport(keyId: string, request?: ResolveRequest): Promise<LoggedExport>;
   /** Makes a one-time code with which another device of the same user can enrol. */
   invite(): Promise<string>;
+}
+
+/** What the server keeps of sticks, printed kits and folders. */
+export interface KitNotes {
+  /**
+   * Tells of the newest copy on a kit. Telling it again changes nothing.
+   * @throws KeepsetError `place/stale` when a newer one is known, `store/conflict` when another of the same generation is,
+   * `place/full` when too many kits are.
+   */
+  noteKit(note: KitNote): Promise<KnownKit>;
+  /** The newest copy on a kit that any device of this tenant told of. */
+  kit(kit: string): Promise<KnownKit>;
 }

@@ -6,6 +6,7 @@ import { withDevice, type OpenDevice } from '../home/device.ts';
 import { currentShare } from '../home/own-shares.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
+import { compareWithServer, olderLine, olderOption } from '../places/kits-at-server.ts';
 import { saveKit, withObservation } from '../places/ledger.ts';
 import { openBackup, refuseStale, type BackupTarget, type OpenedBackup } from '../places/open-backup.ts';
 import { checkCode, codeOptions, givenCodes } from '../places/recovery-code.ts';
@@ -21,6 +22,7 @@ export const drill: Command = {
   options: {
     copy: { type: 'string', value: 'KIT', help: 'Which copy, as `keepset health` lists them' },
     ...codeOptions,
+    ...olderOption,
     with: {
       type: 'string',
       value: 'PARTY,…',
@@ -37,7 +39,7 @@ export const drill: Command = {
     'keepset drill ~/Drive --code - --with laptop      # then `keepset join CODE` on laptop',
   ],
   run: ({ positionals, options, terminal }) => {
-    const target = { paths: positionals, kit: textOption(options, 'copy') };
+    const target = { paths: positionals, kit: textOption(options, 'copy'), older: options['older'] === true };
     return options['offline'] === true
       ? withUnlocked(options, terminal, (unlocked) => drillOffline(unlocked, target, options, terminal))
       : withDevice(options, terminal, (open) => drillOnline(open, target, options, terminal));
@@ -61,7 +63,7 @@ const drillOffline = async (
 };
 
 const drillOnline = async (
-  { device, unlocked }: OpenDevice,
+  { device, unlocked, kits }: OpenDevice,
   target: BackupTarget,
   options: OptionValues,
   terminal: Terminal,
@@ -69,6 +71,12 @@ const drillOnline = async (
   const backup = await openChecked(unlocked, target, options, terminal);
   const { share } = backup.opened;
   try {
+    const { epoch } = share.group;
+    const { kit, sha256, opened } = backup;
+    if (kit !== undefined) {
+      const found = { kit, epoch, generation: opened.generation, sha256 };
+      if ((await compareWithServer(kits, found, target.older)) === 'older') terminal.note(olderLine);
+    }
     await note(unlocked, backup, 'opened');
     const helpers = (textOption(options, 'with') ?? '').split(',').filter((party) => party !== '');
     await runDrill(device, share, { parties: helpers, prompts: groupPrompts(terminal) });
@@ -103,7 +111,7 @@ const openChecked = async (
       });
     const own = await vault.open(keyId);
     own.secret.wipe();
-    refuseStale(backup, own, (await currentShare(paths, keyId))?.generation ?? 0);
+    refuseStale(backup, own, (await currentShare(paths, keyId))?.generation ?? 0, target.older);
     return backup;
   } catch (error) {
     share.secret.wipe();

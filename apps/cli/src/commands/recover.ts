@@ -2,6 +2,7 @@ import type { Command } from '../command.ts';
 import { textOption } from '../command.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions, homePaths } from '../home/paths.ts';
+import { olderOption } from '../places/kits-at-server.ts';
 import { codeOptions } from '../places/recovery-code.ts';
 import { finishRecovery, resumable } from '../recovery/finish.ts';
 import { recoverByRepair } from '../recovery/by-repair.ts';
@@ -27,6 +28,7 @@ export const recover: Command = {
       help: 'Invitation for this computer, when it is not enrolled yet',
     },
     ...codeOptions,
+    ...olderOption,
     'copy-passphrase-file': {
       type: 'string',
       value: 'FILE',

@@ -5,6 +5,8 @@ import { textOption } from '../command.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions, homePaths } from '../home/paths.ts';
 import type { Judged } from '../places/container.ts';
+import { askServer } from '../places/ask-server.ts';
+import { olderLine, olderOption } from '../places/kits-at-server.ts';
 import { paperOption, readPaper } from '../places/paper.ts';
 import { codeOptions, givenCodes, requiredCodes } from '../places/recovery-code.ts';
 import { codeLines } from '../places/sealed-copy.ts';
@@ -31,6 +33,7 @@ export const usb: Command = {
     replugged: { type: 'boolean', help: 'verify: it was plugged in again; complete the second slot' },
     kit: { type: 'string', value: 'KIT', help: 'verify, repair: which container, where there are several' },
     ...codeOptions,
+    ...olderOption,
     out: { type: 'string', value: 'DIR', help: 'rescue: where to write what is found' },
     ...passphraseOptions,
     ...homeOptions,
@@ -107,13 +110,26 @@ const verify = async ({ positionals, options, terminal }: Invocation): Promise<v
   const root = resolve(positionals[0] ?? '');
   const kit = textOption(options, 'kit');
   const codes = await givenCodes(options, terminal);
+  const older = options['older'] === true;
   const judged =
     options['replugged'] === true
       ? await withUnlocked(options, terminal, (unlocked) => finishAfterReplug(unlocked, root, kit, codes))
-      : await verifyStick(homePaths(options), root, codes, kit);
-  terminal.result(asJson(judged), [
+      : await verifyStick(homePaths(options), root, codes, kit, older);
+  const { facts, report, candidate } = judged;
+  const against =
+    facts === undefined
+      ? undefined
+      : await askServer(
+          { kit: report.container.kit, ...facts, sha256: candidate.sha256 },
+          older,
+          options,
+          terminal,
+        );
+  terminal.result({ ...asJson(judged), ...(against === undefined ? {} : { server: against }) }, [
     meanings[judged.by],
     ...factLines(judged),
+    ...(against === 'newest' ? ['  The server knows of no newer copy.'] : []),
+    ...(against === 'older' ? [olderLine] : []),
     ...(judged.mirrored
       ? []
       : [

@@ -7,13 +7,12 @@ import {
   type ShareVault,
 } from '@keepset/ceremony';
 import { openFilePlace } from '@keepset/places';
-import { httpTransport, openChannel, softwareSigner, type Traffic } from '@keepset/transport';
+import type { KitNotes, Traffic } from '@keepset/transport';
 import { openingKeyOf, signerOf, wipeIdentity, type DeviceIdentity } from '@keepset/wire';
 import type { OptionValues } from '../command.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { loadAccount, type Account } from './account.ts';
 import { fileBans } from './bans.ts';
-import { unixSeconds } from './enrol.ts';
 import { readIfThere } from './files.ts';
 import { fileJournal } from './journal.ts';
 import { fileLock } from './lock.ts';
@@ -21,6 +20,8 @@ import { fileLogPin } from './log-pin.ts';
 import { filePresignatures } from './presignatures.ts';
 import { openIdentityFile } from './passphrase.ts';
 import { homePaths, type HomePaths } from './paths.ts';
+import { openServer } from './server.ts';
+import { noteCopies } from '../places/kits-at-server.ts';
 import { continueRenewals } from '../places/rewrite.ts';
 import type { Unlocked } from '../places/unlock.ts';
 
@@ -30,6 +31,7 @@ export interface OpenDevice {
   readonly device: DeviceParty;
   /** What the copies of its shares need. */
   readonly unlocked: Unlocked;
+  readonly kits: KitNotes;
   readonly traffic: () => Traffic;
   /** Wipes the keys and closes connections. */
   readonly close: () => void;
@@ -43,16 +45,7 @@ export const openDevice = async (options: OptionValues, terminal: Terminal): Pro
   const paths = homePaths(options);
   const account = await loadAccount(paths.account);
   const identity = await unlockIdentity(paths, options, terminal);
-  const channel = openChannel({
-    url: account.server,
-    ...(account.pin === undefined ? {} : { pin: account.pin }),
-  });
-  const transport = httpTransport({
-    channel,
-    signer: softwareSigner(identity.signingKey),
-    serverKey: account.serverKey,
-    now: unixSeconds,
-  });
+  const { transport, close } = openServer(account, identity);
   const lock = fileLock(paths.lock);
   const signer = signerOf(identity);
   const device: DeviceParty = {
@@ -78,9 +71,10 @@ export const openDevice = async (options: OptionValues, terminal: Terminal): Pro
     account,
     device,
     unlocked: { paths, vault: device.vault, signer },
+    kits: transport,
     traffic: transport.traffic,
     close: () => {
-      channel.close();
+      close();
       wipeIdentity(identity);
     },
   };
@@ -108,7 +102,7 @@ export const openVault = async (paths: HomePaths, identity: DeviceIdentity): Pro
     now: () => new Date().toISOString(),
   });
 
-/** Opens the device, settles what was cut off earlier and goes on rewriting its copies, runs `work`, and closes the device. */
+/** Opens the device, settles what was cut off earlier and goes on rewriting its copies, runs `work`, tells the server of new copies, and closes. */
 export const withDevice = async <T>(
   options: OptionValues,
   terminal: Terminal,
@@ -118,7 +112,9 @@ export const withDevice = async <T>(
   try {
     await settle(open.device, terminal, 'An earlier');
     await continueRenewals(open.unlocked, terminal);
-    return await work(open);
+    const done = await work(open);
+    await noteCopies(open.unlocked.paths, () => Promise.resolve(open.kits), terminal);
+    return done;
   } finally {
     open.close();
   }

@@ -39,6 +39,7 @@ export interface CopyFacts {
 /**
  * Finds the container, and its newest copy: with a code by opening, else by what this device remembers, else by what
  * lies beside it.
+ * @param older whether an older generation than was written is taken all the same
  * @throws KeepsetError `place/not-found`, `place/foreign` (wrong stick, foreign share), `place/stale` (an older
  * generation than was written), `place/damaged`, `place/locked` (wrong code), `input/invalid-argument` (several).
  */
@@ -47,6 +48,7 @@ export const judge = async (
   ledger: readonly LedgerKit[],
   codes: readonly string[],
   kit?: string,
+  older = false,
 ): Promise<Judged> => {
   const sticks = ledger.filter(({ kind }) => kind === 'usb');
   const container = await selectContainer(root, sticks, kit);
@@ -56,7 +58,7 @@ export const judge = async (
       hint: `It wrote ${sticks.map((stick) => stick.kit).join(', ')}. Plug in that stick, or open this one with its recovery code.`,
     });
   const report = await inspectContainer(container);
-  const judged = await newestBy(report, known, codes);
+  const judged = await newestBy(report, known, codes, older);
   const mirrored = slots.every((slot) =>
     report.slots[slot].candidates.some(
       ({ source, sha256 }) => source === 'as-is' && bytesEqual(sha256, judged.candidate.sha256),
@@ -92,15 +94,17 @@ const newestBy = (
   report: ContainerReport,
   known: LedgerKit | undefined,
   codes: readonly string[],
+  older: boolean,
 ): Promise<Pick<Judged, 'candidate' | 'by' | 'facts'>> => {
-  if (codes.length > 0) return byCode(report, known, codes);
-  return Promise.resolve(known === undefined ? byHashes(report) : byLedger(report, known));
+  if (codes.length > 0) return byCode(report, known, codes, older);
+  return Promise.resolve(known === undefined ? byHashes(report) : byLedger(report, known, older));
 };
 
 const byCode = async (
   report: ContainerReport,
   known: LedgerKit | undefined,
   codes: readonly string[],
+  older: boolean,
 ): Promise<Pick<Judged, 'candidate' | 'by' | 'facts'>> => {
   const { opened, candidate, rollback } = await openNewest(report, codes);
   opened.share.secret.wipe();
@@ -110,7 +114,8 @@ const byCode = async (
     throw new KeepsetError('place/foreign', `This stick holds a share of key ${keyId}, not ${known.keyId}.`, {
       hint: 'Somebody else’s copy lies where yours was. Keep it apart and use another stick.',
     });
-  if (known !== undefined && last !== undefined && !isIntended(known, candidate))
+  const isWanted = older && last !== undefined && rollback.generation < last.generation;
+  if (known !== undefined && last !== undefined && !isWanted && !isIntended(known, candidate))
     checkRollback({ kit: known.kit, generation: last.generation, sha256: last.sha256 }, rollback);
   return { candidate, by: 'code', facts: { keyId, epoch, generation: opened.generation } };
 };
@@ -118,7 +123,11 @@ const byCode = async (
 const isIntended = ({ copies }: LedgerKit, { sha256 }: Candidate): boolean =>
   copies.some((copy) => copy.state === 'intended' && bytesEqual(copy.sha256, sha256));
 
-const byLedger = (report: ContainerReport, known: LedgerKit): Pick<Judged, 'candidate' | 'by' | 'facts'> => {
+const byLedger = (
+  report: ContainerReport,
+  known: LedgerKit,
+  older: boolean,
+): Pick<Judged, 'candidate' | 'by' | 'facts'> => {
   const candidates = candidatesOf(report);
   if (candidates.length === 0) throw nothingWhole();
   const [best, ...others] = candidates.flatMap((candidate) => {
@@ -134,7 +143,7 @@ const byLedger = (report: ContainerReport, known: LedgerKit): Pick<Judged, 'cand
     best,
   );
   refuseUnfinished(known);
-  refuseOlder(copy, newestWritten(known));
+  if (!older) refuseOlder(copy, newestWritten(known));
   return {
     candidate,
     by: 'ledger',
@@ -156,7 +165,7 @@ const refuseOlder = (found: LedgerCopy, last: LedgerCopy | undefined): void => {
     'place/stale',
     `The stick holds generation ${found.generation}; generation ${last.generation} was written to it.`,
     {
-      hint: 'An old copy of the stick? Use it only if no newer one is left; `keepset usb create FOLDER --again` writes the current share.',
+      hint: 'An old copy of the stick? Where no newer one is left, take it with --older; `keepset usb create FOLDER --again` writes the current share.',
     },
   );
 };

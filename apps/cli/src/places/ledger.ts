@@ -31,6 +31,8 @@ export interface LedgerCopy {
   readonly readBackAt?: string;
   readonly openedAt?: string;
   readonly provenAt?: string;
+  /** UTC instant at which the server was told of it. */
+  readonly notedAt?: string;
 }
 
 /** A stick, a printed kit, a folder, or the keyring of the desktop. */
@@ -71,6 +73,7 @@ const schema: Schema<LedgerKit> = v.strictObject({
       readBackAt: v.exactOptional(instant),
       openedAt: v.exactOptional(instant),
       provenAt: v.exactOptional(instant),
+      notedAt: v.exactOptional(instant),
     }),
   ),
 });

@@ -16,11 +16,17 @@ export interface BackupTarget {
   readonly paths: readonly string[];
   /** A kit of the ledger, by its id or the beginning of it. */
   readonly kit: string | undefined;
+  /** Whether an older copy than was written is wanted all the same. */
+  readonly older: boolean;
 }
 
 /** An opened copy. The caller wipes `opened.share.secret`. */
 export interface OpenedBackup {
   readonly opened: OpenedShare;
+  /** Of the sealed share file. */
+  readonly sha256: Uint8Array;
+  /** The kit it says it is; absent for a share file that lies alone. */
+  readonly kit?: string;
   /** What this device remembers of it; absent for a copy it did not write. */
   readonly noted?: { readonly kit: LedgerKit; readonly copy: LedgerCopy };
   /** Absolute path of a stick or folder. */
@@ -40,13 +46,15 @@ export const openBackup = async (
 ): Promise<OpenedBackup> => {
   const ledger = await loadLedger(home);
   const { kit, path } = await find(target, ledger);
-  const { bytes, opened } = await read(ledger, kit, path, target.paths, codes);
+  const { bytes, opened, ...of } = await read(ledger, kit, path, target, codes);
   const sha256 = new Uint8Array(createHash('sha256').update(bytes).digest());
   const noted = ledger.flatMap((each) =>
     each.copies.flatMap((copy) => (bytesEqual(copy.sha256, sha256) ? [{ kit: each, copy }] : [])),
   )[0];
   return {
     opened,
+    sha256,
+    ...of,
     ...(noted === undefined ? {} : { noted }),
     ...(path === undefined ? {} : { path }),
   };
@@ -91,20 +99,19 @@ const kitOf = (prefix: string, ledger: readonly LedgerKit[]): LedgerKit => {
   );
 };
 
-interface Read {
+interface Read extends Pick<OpenedBackup, 'opened' | 'kit'> {
   readonly bytes: Uint8Array;
-  readonly opened: OpenedShare;
 }
 
 const read = async (
   ledger: readonly LedgerKit[],
   kit: LedgerKit | undefined,
   path: string | undefined,
-  paths: readonly string[],
+  { paths, older }: BackupTarget,
   codes: readonly string[],
 ): Promise<Read> => {
   if (kit?.kind === 'folder' || kit?.kind === 'keyring') return readFromPlace(kit, codes);
-  if (path !== undefined) return readFromStick(path, ledger, kit?.kit, codes);
+  if (path !== undefined) return readFromStick(path, ledger, kit?.kit, codes, older);
   if (kit !== undefined && paths.length === 0)
     throw new KeepsetError(
       'input/invalid-argument',
@@ -115,8 +122,8 @@ const read = async (
     );
   const pictures = paths.filter((each) => /\.png$/i.test(each));
   if (pictures.length === paths.length) {
-    const { bytes, keys } = await readSheets(pictures, codes);
-    return { bytes, opened: await openShareFile(bytes, keys) };
+    const { kit: printed, bytes, keys } = await readSheets(pictures, codes);
+    return { kit: printed, bytes, opened: await openShareFile(bytes, keys) };
   }
   const bytes = await nodeFileSystem.read(resolve(paths[0] ?? ''), maxShareFileBytes);
   return { bytes, opened: await openShareFile(bytes, codes) };
@@ -130,7 +137,7 @@ const readFromPlace = async (kit: LedgerKit, codes: readonly string[]): Promise<
   const found = newest === undefined ? null : await place.get(newest);
   if (found === null)
     throw new KeepsetError('place/not-found', 'The copy is gone.', { hint: 'Make another one.' });
-  return { bytes: found.bytes, opened: await openShareFile(found.bytes, codes) };
+  return { kit: kit.kit, bytes: found.bytes, opened: await openShareFile(found.bytes, codes) };
 };
 
 const readFromStick = async (
@@ -138,10 +145,11 @@ const readFromStick = async (
   ledger: readonly LedgerKit[],
   kit: string | undefined,
   codes: readonly string[],
+  older: boolean,
 ): Promise<Read> => {
-  const { report } = await judge(root, ledger, codes, kit);
+  const { report } = await judge(root, ledger, codes, kit, older);
   const { opened, candidate } = await openNewest(report, codes);
-  return { bytes: candidate.bytes, opened };
+  return { kit: report.container.kit, bytes: candidate.bytes, opened };
 };
 
 const isFolder = async (path: string): Promise<boolean> =>
@@ -155,6 +163,7 @@ export const refuseStale = (
   { opened, noted }: Pick<OpenedBackup, 'opened' | 'noted'>,
   own: OpenedShare['share'],
   ownGeneration: number,
+  older: boolean,
 ): void => {
   const { group, party } = opened.share;
   if (group.keyId !== own.group.keyId || party !== own.party)
@@ -166,7 +175,8 @@ export const refuseStale = (
       { hint: 'It is worth nothing any more. Write the current share: `keepset backup --again`.' },
     );
   const last = noted === undefined ? undefined : newestWritten(noted.kit);
-  const isOldCopy = last !== undefined && noted !== undefined && noted.copy.generation < last.generation;
+  const isOldCopy =
+    !older && last !== undefined && noted !== undefined && noted.copy.generation < last.generation;
   const source = noted?.copy.source;
   if (isOldCopy || (source !== undefined && source < ownGeneration))
     throw new KeepsetError(

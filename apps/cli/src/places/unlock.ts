@@ -4,11 +4,14 @@ import { shareFileVault, type ShareVault } from '@keepset/ceremony';
 import { openFilePlace } from '@keepset/places';
 import { openingKeyOf, signerOf, wipeIdentity, type DeviceIdentity, type FileSigner } from '@keepset/wire';
 import type { OptionValues } from '../command.ts';
+import { loadAccount } from '../home/account.ts';
 import { readIfThere } from '../home/files.ts';
 import { fileJournal } from '../home/journal.ts';
 import { openIdentityFile } from '../home/passphrase.ts';
 import { homePaths, type HomePaths } from '../home/paths.ts';
+import { openServer } from '../home/server.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { noteCopies } from './kits-at-server.ts';
 
 /** A device whose keys are in memory. */
 export interface Unlocked {
@@ -18,7 +21,7 @@ export interface Unlocked {
 }
 
 /**
- * Unlocks the device of the home folder, runs `work`, and wipes the keys.
+ * Unlocks the device of the home folder, runs `work`, tells the server of new copies if it can be reached, and wipes the keys.
  * @throws KeepsetError `input/not-enrolled`, `input/wrong-passphrase` or of family `place/`
  */
 export const withUnlocked = async <T>(
@@ -41,9 +44,30 @@ export const withUnlocked = async <T>(
       signer,
       now: () => new Date().toISOString(),
     });
-    return await work({ paths, vault, signer });
+    const done = await work({ paths, vault, signer });
+    await tellServer(paths, identity, terminal);
+    return done;
   } finally {
     wipeIdentity(identity);
+  }
+};
+
+/** What was written without the server is told to it, where the device has one. */
+const tellServer = async (paths: HomePaths, identity: DeviceIdentity, terminal: Terminal): Promise<void> => {
+  let close = (): void => undefined;
+  try {
+    await noteCopies(
+      paths,
+      async () => {
+        if ((await readIfThere(paths.account)) === undefined) return undefined;
+        const server = openServer(await loadAccount(paths.account), identity);
+        ({ close } = server);
+        return server.transport;
+      },
+      terminal,
+    );
+  } finally {
+    close();
   }
 };
 

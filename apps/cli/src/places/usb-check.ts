@@ -17,8 +17,9 @@ export const verifyStick = async (
   root: string,
   codes: readonly string[],
   kit?: string,
+  older = false,
 ): Promise<Judged> => {
-  const judged = await judge(root, await loadLedger(paths), codes, kit);
+  const judged = await judge(root, await loadLedger(paths), codes, kit, older);
   refuseDamage(judged);
   await refuseOldEpoch(paths, judged);
   await noteSeen(paths, root, judged);

@@ -46,6 +46,8 @@ export const adoptKit = async (
 ): Promise<void> => {
   const { keyId, epoch, parties } = share.group;
   const openedAt = new Date().toISOString();
+  // The server was asked about it before: what it knows is this copy, or a newer one.
+  const notedAt = openedAt;
   const usual = usualDomain(about);
   const { path } = about;
   await saveKit(paths, {
@@ -53,6 +55,6 @@ export const adoptKit = async (
     keyId,
     position: parties.indexOf(share.party) + 1,
     domain: path === undefined ? usual : await domainOfFolder(path, paths.root, share.party, usual),
-    copies: [{ epoch, generation, sha256, createdAt, state: 'verified', openedAt }],
+    copies: [{ epoch, generation, sha256, createdAt, state: 'verified', openedAt, notedAt }],
   });
 };

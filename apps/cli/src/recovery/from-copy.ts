@@ -3,6 +3,7 @@ import type { Invocation } from '../command.ts';
 import { textOption } from '../command.ts';
 import { withDevice } from '../home/device.ts';
 import type { HomePaths } from '../home/paths.ts';
+import { compareWithServer, olderLine } from '../places/kits-at-server.ts';
 import { adoptKit } from './adopt.ts';
 import { enrolmentStep, ensureEnrolled } from './enrolled.ts';
 import { freezeFirst, freezingStep, theftLines } from './theft.ts';
@@ -29,13 +30,19 @@ export const recoverFromCopy = async (invocation: Invocation, paths: HomePaths):
     await announce(invocation, [
       ...(enrolment === undefined ? [] : [enrolment]),
       ...(cause === 'stolen' ? [freezingStep] : []),
-      'compare the copy with what the server holds; an older epoch is refused',
+      'compare the copy with what the server holds; an older one is refused',
       `keep the share in ${paths.root}, sealed to this device`,
       endingStep(invocation, cause),
     ]);
     await ensureEnrolled(invocation, paths, share.party);
     await withDevice(options, terminal, async (open) => {
       if (cause === 'stolen') await freezeFirst(open, terminal, share.group.keyId);
+      if (copy.kit !== undefined) {
+        const { kit, sha256 } = copy.kit;
+        const found = { kit, epoch: share.group.epoch, generation: copy.opened.generation, sha256 };
+        const verdict = await compareWithServer(open.kits, found, options['older'] === true);
+        if (verdict === 'older') terminal.note(olderLine);
+      }
       await restoreShare(open, paths, share, { cause, from: copy.where });
       if (copy.kit !== undefined) await adoptKit(paths, copy.kit, copy.opened);
       terminal.note(

@@ -125,4 +125,15 @@ export const migrations: readonly string[] = [
   -- Approvals of the other kind let the server take on a key that it does not know.
   ALTER TABLE approvals ADD COLUMN adopts INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- The newest copy on each stick, printed kit or folder. Of which key is not said.
+  CREATE TABLE kits (
+    tenant TEXT NOT NULL REFERENCES tenants (tenant),
+    kit TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,
+    PRIMARY KEY (tenant, kit)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

@@ -7,16 +7,18 @@ import {
   decodeFrozenKey,
   decodeInvitation,
   decodeKeyList,
+  decodeKnownKit,
   decodeLoggedExport,
   decodeSessionOutcome,
   decodeStepResponse,
   encodeEnrolRequest,
+  encodeKitNote,
   encodeResolveRequest,
   encodeStepRequest,
   type EnrolRequest,
   type EnrolResponse,
 } from '@keepset/wire';
-import type { PartyTransport } from '../port.ts';
+import type { KitNotes, PartyTransport } from '../port.ts';
 import type { Channel, ChannelResponse } from './channel.ts';
 import { verifierFor } from './keys.ts';
 import {
@@ -46,7 +48,7 @@ export interface HttpClientOptions {
 }
 
 /** Client plus what it counted, for benchmarks. */
-export interface HttpTransport extends PartyTransport {
+export interface HttpTransport extends PartyTransport, KitNotes {
   readonly traffic: () => Traffic;
 }
 
@@ -91,6 +93,8 @@ export const httpTransport = (options: HttpClientOptions): HttpTransport => {
     },
     announceExport: async (keyId, request = {}) =>
       decodeLoggedExport(await call('POST', `/v1/keys/${keyId}/export`, encodeResolveRequest(request))),
+    noteKit: async (note) => decodeKnownKit(await call('POST', '/v1/kits', encodeKitNote(note))),
+    kit: async (kit) => decodeKnownKit(await call('GET', `/v1/kits/${kit}`, new Uint8Array(0))),
     invite: async () => decodeInvitation(await call('POST', '/v1/invitations', new Uint8Array(0))).code,
     traffic: () => ({ ...traffic }),
   };

@@ -38,6 +38,14 @@ export { decodeError, encodeError } from './errors.ts';
 export { decodeLoggedExport, encodeLoggedExport, type LoggedExport } from './export.ts';
 export { decodeFrozenKey, encodeFrozenKey, type FrozenKey } from './freeze.ts';
 export {
+  decodeKitNote,
+  decodeKnownKit,
+  encodeKitNote,
+  encodeKnownKit,
+  type KitNote,
+  type KnownKit,
+} from './kits.ts';
+export {
   decodeEnrolRequest,
   decodeEnrolResponse,
   decodeInvitation,

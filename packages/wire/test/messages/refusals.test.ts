@@ -64,6 +64,7 @@ const optional: Readonly<Record<string, readonly string[]>> = {
   'step-result': ['.relay', '.evidence'],
   'session-outcome': ['.keyId', '.evidence'],
   resolve: ['.head'],
+  kit: ['.newest'],
   error: ['.hint', '.session', '.round'],
 };
 

@@ -7,6 +7,8 @@ import {
   decodeFrozenKey,
   decodeInvitation,
   decodeKeyList,
+  decodeKitNote,
+  decodeKnownKit,
   decodeLoggedExport,
   decodeResolveRequest,
   decodeSessionOutcome,
@@ -18,6 +20,8 @@ import {
   encodeFrozenKey,
   encodeInvitation,
   encodeKeyList,
+  encodeKitNote,
+  encodeKnownKit,
   encodeLoggedExport,
   encodeResolveRequest,
   encodeSessionOutcome,
@@ -69,6 +73,7 @@ const message = {
 };
 const back = { ...message, round: 2, from: 'server', to: 'phone', body: counting(1, 7) };
 const head = { size: 70_000, root: counting(32, 50) };
+const newestCopy = { epoch: 2, generation: 7, sha256: counting(32, 9) };
 const evidence: LogEvidence = {
   record: counting(90, 1),
   salt: counting(32, 2),
@@ -280,6 +285,9 @@ export const samples: readonly Sample[] = [
   sample('resolve-headless', {}, encodeResolveRequest, decodeResolveRequest),
   sample('frozen', { keyId, epoch: 2, evidence }, encodeFrozenKey, decodeFrozenKey),
   sample('exported', { keyId, epoch: 2, evidence }, encodeLoggedExport, decodeLoggedExport),
+  sample('kit-note', { kit: keyId, ...newestCopy }, encodeKitNote, decodeKitNote),
+  sample('kit', { kit: keyId, newest: newestCopy }, encodeKnownKit, decodeKnownKit),
+  sample('kit-unknown', { kit: keyId }, encodeKnownKit, decodeKnownKit),
   failure('error', new KeepsetError('store/unavailable', 'The store is away.')),
   failure(
     'error-abort',

@@ -1,0 +1,97 @@
+/**
+ * The server remembers the newest copy of each kit, so that a device that has lost its memory knows an older one.
+ * @spec spec/usb-container.md, "Rollback"
+ */
+import { KeepsetError, bytesEqual, toHex, toKeepsetError } from '@keepset/bytes';
+import type { KitNotes } from '@keepset/transport';
+import type { KitNote } from '@keepset/wire';
+import type { HomePaths } from '../home/paths.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { loadLedger, newestWritten, saveKit, withCopy, type LedgerCopy, type LedgerKit } from './ledger.ts';
+
+/** Tells the server of every copy that it was not told of. What does not depend on it goes on without. */
+export const noteCopies = async (
+  paths: HomePaths,
+  server: () => Promise<KitNotes | undefined>,
+  terminal: Terminal,
+): Promise<void> => {
+  const untold = (await loadLedger(paths)).flatMap((kit) => {
+    const copy = newestWritten(kit);
+    return copy === undefined || copy.notedAt !== undefined ? [] : [{ kit, copy }];
+  });
+  const notes = untold.length === 0 ? undefined : await server();
+  if (notes === undefined) return;
+  for (const { kit, copy } of untold) {
+    try {
+      await notes.noteKit(noteOf(kit, copy));
+    } catch (thrown) {
+      const { code, family, message } = toKeepsetError(thrown);
+      if (code === 'bug/invariant') throw thrown;
+      terminal.note(
+        `note: the server does not know yet of the copy on kit ${kit.kit.slice(0, 6)}: ${message}`,
+      );
+      if (family !== 'transport') continue;
+      terminal.note('The next command that reaches it tells it.');
+      return;
+    }
+    await saveKit(paths, withCopy(kit, { ...copy, notedAt: new Date().toISOString() }));
+  }
+};
+
+const noteOf = ({ kit }: LedgerKit, { epoch, generation, sha256 }: LedgerCopy): KitNote => ({
+  kit,
+  epoch,
+  generation,
+  sha256,
+});
+
+/** How a copy compares with what the server was told of last; `unknown`: it was told of none. */
+export type AgainstServer = 'newest' | 'newer' | 'older' | 'unknown';
+
+/**
+ * Compares a copy with the newest one the server was told of.
+ * @param older whether the user wants an older copy all the same
+ * @throws KeepsetError `place/stale` for an older copy unless it is wanted, `place/foreign` for another of the same
+ * generation, and of family `transport/`.
+ */
+export const compareWithServer = async (
+  notes: KitNotes,
+  found: KitNote,
+  older: boolean,
+): Promise<AgainstServer> => {
+  const { newest } = await notes.kit(found.kit);
+  if (newest === undefined) return 'unknown';
+  const later = found.epoch - newest.epoch || found.generation - newest.generation;
+  if (later > 0) return 'newer';
+  if (later === 0) {
+    if (bytesEqual(found.sha256, newest.sha256)) return 'newest';
+    throw new KeepsetError(
+      'place/foreign',
+      `This copy is ${nameOf(found)}, as the newest one the server knows of kit ${found.kit}, but is not that copy.`,
+      { hint: 'Somebody else wrote it, or it was changed. Look for another copy.' },
+    );
+  }
+  if (older) return 'older';
+  throw new KeepsetError(
+    'place/stale',
+    `This copy of kit ${found.kit} is ${nameOf(found)}; ${nameOf(newest)} was written later, as the server knows.`,
+    {
+      hint: 'Look for the newer copy. If this may be the last one there is, use it all the same with --older.',
+    },
+  );
+};
+
+const nameOf = ({ epoch, generation, sha256 }: Omit<KitNote, 'kit'>): string =>
+  `epoch ${epoch}, generation ${generation} (SHA-256 ${toHex(sha256.subarray(0, 4))}…)`;
+
+/** What `--older` means, on each command that has it. */
+export const olderOption = {
+  older: {
+    type: 'boolean',
+    help: 'Take a copy although a newer one was written: it may be the last',
+  },
+} as const;
+
+/** Said whenever an older copy is used. */
+export const olderLine =
+  'This is an OLDER copy: a newer one was written to this kit. Use it only if none is left, then write new ones.';

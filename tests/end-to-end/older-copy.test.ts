@@ -1,0 +1,94 @@
+/**
+ * A stick is imaged and renewed, and the old image is put back. The device that wrote it remembers; one that lost its
+ * memory learns it from the server. Nobody is kept from using it, since it may be the last copy.
+ */
+import { cpSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it, vi } from 'vitest';
+import { loadLedger } from '../../apps/cli/src/places/ledger.ts';
+import { homePaths } from '../../apps/cli/src/home/paths.ts';
+import { keepset } from '../support/processes.ts';
+import {
+  emptyHome,
+  failure,
+  newPhone,
+  newWorld,
+  publicKeyOf,
+  expectSigns,
+  succeed,
+  takenAway,
+} from '../support/recovery.ts';
+
+// Many real processes: on a busy machine they take their time.
+vi.setConfig({ testTimeout: 600_000 });
+
+it('is refused by verify, drill and recover, and taken with --older', async () => {
+  const world = await newWorld();
+  const phone = await newPhone(world);
+  const keyId = (await succeed(['keygen', '--scheme', 'ed25519', ...phone.args]))['keyId'] as string;
+  const publicKey = await publicKeyOf(phone, keyId);
+  const root = world.folder('stick');
+  const made = await succeed(['usb', 'create', root, '--show-code', ...phone.args]);
+  const code = ['--code', made['code'] as string];
+  const verify = ['usb', 'verify', root, ...code, ...phone.args];
+  expect(await succeed(verify)).toMatchObject({ generation: 1, server: 'newest' });
+
+  const image = join(world.folder('image'), 'stick');
+  const putBack = (): void => {
+    rmSync(root, { recursive: true });
+    cpSync(image, root, { recursive: true });
+  };
+  cpSync(root, image, { recursive: true });
+
+  // Renewed while the server is away: that is said, and the next command that reaches it catches up.
+  await world.server().stop();
+  const renewed = await keepset(['usb', 'create', root, '--again', ...phone.args]);
+  expect(renewed.code, renewed.stderr).toBe(0);
+  expect(renewed.stderr).toContain('The next command that reaches it tells it.');
+  const notedOf = async () =>
+    (await loadLedger(homePaths({ home: phone.home })))[0]?.copies.map(
+      ({ generation, notedAt }) => [generation, notedAt !== undefined] as const,
+    );
+  expect(await notedOf()).toEqual([
+    [1, true],
+    [2, false],
+  ]);
+  await world.restart();
+  await succeed(['keys', ...phone.args]);
+  expect(await notedOf()).toEqual([
+    [1, true],
+    [2, true],
+  ]);
+  expect(await succeed(verify)).toMatchObject({ generation: 2, server: 'newest' });
+
+  putBack();
+  const known = await failure(verify);
+  expect(known.code).toBe('place/stale');
+  expect(await succeed([...verify, '--older'])).toMatchObject({ generation: 1, server: 'older' });
+
+  // Without its ledger the device knows nothing of the stick; the server does.
+  rmSync(join(phone.home, 'usb-ledger'), { recursive: true });
+  for (const args of [verify, ['drill', root, ...code, ...phone.args]]) {
+    const refused = await failure(args);
+    expect(refused.code).toBe('place/stale');
+    expect(refused.message).toMatch(/generation 1 .*generation 2 .*written later/);
+    expect(refused.hint).toMatch(/may be the last one .*--older/);
+  }
+  expect(await succeed(['drill', root, ...code, '--older', ...phone.args])).toMatchObject({ generation: 1 });
+  const said = await keepset([...verify, '--older']);
+  expect(said).toMatchObject({ code: 0 });
+  expect(said.stdout).toContain('This is an OLDER copy');
+
+  takenAway(world, phone);
+  const fresh = emptyHome(world, 'new-phone');
+  const invite = await world.invite(keyId);
+  const recover = ['recover', '--lost', '--from', root, ...code, '--invite', invite, '--yes', ...fresh.args];
+  expect((await failure(recover)).code).toBe('place/stale');
+  await succeed([...recover, '--older']);
+  await expectSigns(world, fresh, publicKey);
+
+  // What recovery wrote is newer than all of them, as the server knows.
+  expect(await succeed(['usb', 'verify', root, ...code, ...fresh.args])).toMatchObject({ server: 'newest' });
+  putBack();
+  expect((await failure(['usb', 'verify', root, ...code, ...fresh.args])).code).toBe('place/stale');
+});
