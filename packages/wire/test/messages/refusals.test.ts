@@ -89,7 +89,10 @@ describe.each(samples)('$name', (sample) => {
   it('carries version and type', () => {
     expect(fields).toMatchObject({
       v: wireVersion,
-      type: sample.name.replace(/^(keys|step-result|session-outcome|resolve|error|step).*$/, '$1'),
+      type: sample.name.replace(
+        /^(keys|kit(?!-note)|step-result|session-outcome|resolve|error|step).*$/,
+        '$1',
+      ),
     });
   });
 
