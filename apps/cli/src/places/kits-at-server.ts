@@ -9,32 +9,43 @@ import type { HomePaths } from '../home/paths.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { loadLedger, newestWritten, saveKit, withCopy, type LedgerCopy, type LedgerKit } from './ledger.ts';
 
-/** Tells the server of every copy that it was not told of. What does not depend on it goes on without. */
+/** Tells the server of every copy that it was not told of. Whatever stops this is said, and stops nothing else. */
 export const noteCopies = async (
   paths: HomePaths,
   server: () => Promise<KitNotes | undefined>,
   terminal: Terminal,
 ): Promise<void> => {
-  const untold = (await loadLedger(paths)).flatMap((kit) => {
-    const copy = newestWritten(kit);
-    return copy === undefined || copy.notedAt !== undefined ? [] : [{ kit, copy }];
-  });
-  const notes = untold.length === 0 ? undefined : await server();
-  if (notes === undefined) return;
-  for (const { kit, copy } of untold) {
-    try {
-      await notes.noteKit(noteOf(kit, copy));
-    } catch (thrown) {
-      const { code, family, message } = toKeepsetError(thrown);
-      if (code === 'bug/invariant') throw thrown;
-      terminal.note(
-        `note: the server does not know yet of the copy on kit ${kit.kit.slice(0, 6)}: ${message}`,
-      );
-      if (family !== 'transport') continue;
-      terminal.note('The next command that reaches it tells it.');
-      return;
+  try {
+    const untold = (await loadLedger(paths)).flatMap((kit) => {
+      const copy = newestWritten(kit);
+      return copy === undefined || copy.notedAt !== undefined ? [] : [{ kit, copy }];
+    });
+    const notes = untold.length === 0 ? undefined : await server();
+    if (notes === undefined) return;
+    for (const { kit, copy } of untold) {
+      const refusal = await refusalOf(notes.noteKit(noteOf(kit, copy)));
+      if (refusal === undefined)
+        await saveKit(paths, withCopy(kit, { ...copy, notedAt: new Date().toISOString() }));
+      else
+        terminal.note(`note: the server took no note of the copy on kit ${kit.kit.slice(0, 6)}: ${refusal}`);
     }
-    await saveKit(paths, withCopy(kit, { ...copy, notedAt: new Date().toISOString() }));
+  } catch (thrown) {
+    const { code, message } = toKeepsetError(thrown);
+    if (code === 'bug/invariant') throw thrown;
+    terminal.note(`note: the server was not told of the newest copies: ${message}`);
+    terminal.note('The next command that reaches it tells it.');
+  }
+};
+
+/** What the server has against one note; the others may be good. */
+const refusalOf = async (answer: Promise<unknown>): Promise<string | undefined> => {
+  try {
+    await answer;
+    return undefined;
+  } catch (thrown) {
+    const { family, message } = toKeepsetError(thrown);
+    if (family === 'place' || family === 'store') return message;
+    throw thrown;
   }
 };
 

@@ -1,7 +1,7 @@
 /** Recovery from a copy: open it, say what it is, enrol, compare with the server, restore, refresh. */
 import type { Invocation } from '../command.ts';
 import { textOption } from '../command.ts';
-import { withDevice } from '../home/device.ts';
+import { withDevice, type OpenDevice } from '../home/device.ts';
 import type { HomePaths } from '../home/paths.ts';
 import { compareWithServer, olderLine } from '../places/kits-at-server.ts';
 import { adoptKit } from './adopt.ts';
@@ -37,13 +37,8 @@ export const recoverFromCopy = async (invocation: Invocation, paths: HomePaths):
     await ensureEnrolled(invocation, paths, share.party);
     await withDevice(options, terminal, async (open) => {
       if (cause === 'stolen') await freezeFirst(open, terminal, share.group.keyId);
-      if (copy.kit !== undefined) {
-        const { kit, sha256 } = copy.kit;
-        const found = { kit, epoch: share.group.epoch, generation: copy.opened.generation, sha256 };
-        const verdict = await compareWithServer(open.kits, found, options['older'] === true);
-        if (verdict === 'older') terminal.note(olderLine);
-      }
-      await restoreShare(open, paths, share, { cause, from: copy.where });
+      const recovery = { cause, from: copy.where };
+      await restoreShare(open, paths, share, recovery, () => compareKit(open, invocation, copy));
       if (copy.kit !== undefined) await adoptKit(paths, copy.kit, copy.opened);
       terminal.note(
         `Restored: this device is ${share.party} again, with the share of epoch ${share.group.epoch}.`,
@@ -57,6 +52,18 @@ export const recoverFromCopy = async (invocation: Invocation, paths: HomePaths):
   } finally {
     share.secret.wipe();
   }
+};
+
+/** Of a copy in a kit, whether a newer one was written there. @throws KeepsetError as {@link compareWithServer} */
+const compareKit = async (
+  { kits }: OpenDevice,
+  { options, terminal }: Invocation,
+  { kit: at, opened }: OpenedCopy,
+): Promise<void> => {
+  if (at === undefined) return;
+  const { kit, sha256 } = at;
+  const found = { kit, epoch: opened.share.group.epoch, generation: opened.generation, sha256 };
+  if ((await compareWithServer(kits, found, options['older'] === true)) === 'older') terminal.note(olderLine);
 };
 
 const describeCopy = ({ where, opened, older }: OpenedCopy): readonly string[] => [

@@ -12,6 +12,7 @@ import { saveRecord, type RecoveryRecord } from './record.ts';
  * Puts a share from a copy into this device's vault, sealed to this device, if the server can work with it.
  * May be repeated: until the record is there nothing has happened, afterwards the same share is put there again.
  * @param recovery what is noted until the shares are refreshed; undefined for a share that was only parked.
+ * @param compare whatever else has to be right, once the epoch is
  * @throws KeepsetError as {@link checkAgainstServer}; `place/exists` if the device has its share,
  * `place/foreign` for the share of another party.
  */
@@ -20,6 +21,7 @@ export const restoreShare = async (
   paths: HomePaths,
   share: KeyShare,
   recovery: Pick<RecoveryRecord, 'cause' | 'from'> | undefined,
+  compare: () => Promise<void> = () => Promise.resolve(),
 ): Promise<void> => {
   const { keyId, epoch } = share.group;
   if (share.party !== account.party)
@@ -29,6 +31,7 @@ export const restoreShare = async (
       { hint: `Recover it in a folder of its own: --home DIR --invite URL. It becomes ${share.party} then.` },
     );
   checkAgainstServer(share, await device.transport.keys(), device.serverParty);
+  await compare();
   await refuseHealthy(device, keyId, epoch);
   if (recovery !== undefined) await saveRecord(paths, { keyId, epoch, ...recovery });
   await device.vault.putPending(share);
