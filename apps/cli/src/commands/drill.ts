@@ -71,13 +71,14 @@ const drillOnline = async (
   const backup = await openChecked(unlocked, target, options, terminal);
   const { share } = backup.opened;
   try {
+    // That it opens is true whatever the server says or does not say.
+    await note(unlocked, backup, 'opened');
     const { epoch } = share.group;
     const { kit, sha256, opened } = backup;
     if (kit !== undefined) {
       const found = { kit, epoch, generation: opened.generation, sha256 };
       if ((await compareWithServer(kits, found, target.older)) === 'older') terminal.note(olderLine);
     }
-    await note(unlocked, backup, 'opened');
     const helpers = (textOption(options, 'with') ?? '').split(',').filter((party) => party !== '');
     await runDrill(device, share, { parties: helpers, prompts: groupPrompts(terminal) });
   } finally {
