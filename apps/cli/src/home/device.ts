@@ -102,7 +102,10 @@ export const openVault = async (paths: HomePaths, identity: DeviceIdentity): Pro
     now: () => new Date().toISOString(),
   });
 
-/** Opens the device, settles what was cut off earlier and goes on rewriting its copies, runs `work`, tells the server of new copies, and closes. */
+/**
+ * Opens the device, settles what was cut off earlier and goes on rewriting its copies, runs `work`, tells the server of
+ * new copies, and closes.
+ */
 export const withDevice = async <T>(
   options: OptionValues,
   terminal: Terminal,

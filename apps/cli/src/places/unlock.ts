@@ -21,7 +21,8 @@ export interface Unlocked {
 }
 
 /**
- * Unlocks the device of the home folder, runs `work`, tells the server of new copies if it can be reached, and wipes the keys.
+ * Unlocks the device of the home folder, runs `work`, tells the server of new copies if it can be reached, and wipes the
+ * keys.
  * @throws KeepsetError `input/not-enrolled`, `input/wrong-passphrase` or of family `place/`
  */
 export const withUnlocked = async <T>(

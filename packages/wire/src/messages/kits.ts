@@ -1,4 +1,7 @@
-/** What the server keeps of a stick, printed kit or folder, so that an older copy is known as one. @spec spec/usb-container.md, "Rollback" */
+/**
+ * What the server keeps of a stick, printed kit or folder, so that an older copy is known as one.
+ * @spec spec/usb-container.md, "Rollback"
+ */
 import * as v from 'valibot';
 import { bytesOfLength, integerBetween, type Schema } from '@keepset/bytes';
 import { decodeMessage, encodeMessage, keyIdText } from './protocol.ts';
