@@ -149,6 +149,27 @@ describe('keepset health', () => {
     expect((await healthOf(keyId)).protected).toBe(true);
   });
 
+  it('does not count a lost copy, does not wait for it, and names it until the epoch has advanced', async () => {
+    const keyId = await newKey();
+    const { root, kit, code } = await createStick(keyId);
+    await succeed(['usb', 'verify', root, '--replugged', '--code', code]);
+    expect((await healthOf(keyId)).protected).toBe(true);
+    const { stdout, stderr } = await keepset(['health', '--lost', kit.slice(0, 10), ...phone]);
+    expect(stderr).toContain(`keepset health --found ${kit.slice(0, 6)}`);
+    expect(stdout).toMatch(/lost on 20\d\d-\d\d-\d\d; refresh so that it is worth nothing/);
+    expect(stdout).toContain('NOT PROTECTED');
+    expect(await copyOf(keyId, kit)).toMatchObject({ proof: 'decrypted', counts: false });
+    await succeed(['health', '--found', kit]);
+    expect(await healthOf(keyId)).toMatchObject({ protected: true });
+    await succeed(['health', '--lost', kit]);
+    expect((await keepsetJson(['health', '--lost', kit, '--key', keyId, ...phone])).code).toBe(2);
+    expect((await keepsetJson(['health', '--lost', '222222', ...phone])).code).toBe(6);
+    const before = readFileSync(join(root, `keepset-${kit}`, 'share_party2.enc'));
+    expect(await succeed(['refresh', '--key', keyId])).toMatchObject({ copies: [], retired: true });
+    expect(readFileSync(join(root, `keepset-${kit}`, 'share_party2.enc'))).toEqual(before);
+    expect((await healthOf(keyId)).copies.map(({ id }) => id)).toEqual(['home']);
+  });
+
   it('loads ledgers of the first version', async () => {
     const keyId = await newKey();
     const { root, kit, code } = await createStick(keyId);
