@@ -214,6 +214,19 @@ const rasterise = async (folder: string): Promise<string[]> => {
     .map((name) => join(folder, name));
 };
 
+describe('a refresh', () => {
+  it('says that unused presignatures are void, and what old shares are still good for', async () => {
+    const keyId = (await succeed(['keygen', '--scheme', 'ecdsa-secp256k1']))['keyId'] as string;
+    const made = await keepset(['presign', '--count', '2', '--path', 'm/0/5', '--key', keyId, ...phone]);
+    expect(made.stdout).toContain(`with the child key m/0/5 of ${keyId} take one request`);
+    expect(await succeed(['presign', '--key', keyId])).toMatchObject({ path: 'm' });
+    const { stdout } = await keepset(['refresh', '--key', keyId, ...phone]);
+    expect(stdout).toContain('3 unused presignatures were for the old shares');
+    expect(stdout).toContain('whole quorum of one old epoch still make the key');
+    expect(await succeed(['refresh', '--key', keyId])).toMatchObject({ voidPresignatures: 0 });
+  });
+});
+
 describe('copies after a refresh', () => {
   const own = (keyId: string): string[] =>
     readdirSync(join(home, 'shares')).filter((name) => name.startsWith(keyId));
