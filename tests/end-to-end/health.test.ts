@@ -214,6 +214,30 @@ const rasterise = async (folder: string): Promise<string[]> => {
     .map((name) => join(folder, name));
 };
 
+describe('keepset keys', () => {
+  it('lists the other keys when one share is damaged, and says what to do about that one', async () => {
+    const [broken, sound] = [await newKey(), await newKey()];
+    const [name = ''] = readdirSync(join(home, 'shares')).filter((each) => each.startsWith(broken));
+    const path = join(home, 'shares', name);
+    const bytes = readFileSync(path);
+    writeFileSync(path, Uint8Array.from(bytes).fill(0, bytes.length - 40));
+    try {
+      const keys = (await succeed(['keys']))['keys'] as Json[];
+      expect(keys.find((key) => key['keyId'] === sound)).toMatchObject({ state: 'usable', epoch: 0 });
+      expect(keys.find((key) => key['keyId'] === broken)).toMatchObject({
+        state: 'damaged on this device',
+        epoch: 0,
+        error: { code: 'place/damaged' },
+      });
+      const { stdout } = await keepset(['keys', ...phone]);
+      expect(stdout).toContain('epoch 0: damaged on this device');
+      expect(stdout).toContain('keepset recover --from PATH');
+    } finally {
+      writeFileSync(path, bytes);
+    }
+  });
+});
+
 describe('a refresh', () => {
   it('says that unused presignatures are void, and what old shares are still good for', async () => {
     const keyId = (await succeed(['keygen', '--scheme', 'ecdsa-secp256k1']))['keyId'] as string;
