@@ -21,6 +21,7 @@ import { fileLogPin } from './log-pin.ts';
 import { filePresignatures } from './presignatures.ts';
 import { openIdentityFile } from './passphrase.ts';
 import { homePaths, type HomePaths } from './paths.ts';
+import { lastSource } from '../places/ledger.ts';
 import { continueRenewals } from '../places/rewrite.ts';
 import type { Unlocked } from '../places/unlock.ts';
 
@@ -106,6 +107,7 @@ export const openVault = async (paths: HomePaths, identity: DeviceIdentity): Pro
     openingKey: openingKeyOf(identity),
     signer: signerOf(identity),
     now: () => new Date().toISOString(),
+    lastGeneration: lastSource(paths),
   });
 
 /** Opens the device, settles what was cut off earlier and goes on rewriting its copies, runs `work`, and closes the device. */

@@ -139,6 +139,22 @@ export const nextGeneration = (ledger: readonly LedgerKit[], keyId: string): num
     ...ledger.flatMap((kit) => (kit.keyId === keyId ? kit.copies.map(({ generation }) => generation) : [])),
   );
 
+/**
+ * The highest generation of the device's own share that a copy was made from, for `VaultOptions.lastGeneration`. A damaged
+ * ledger stops no ceremony: what copies hold is then unknown anyway.
+ */
+export const lastSource =
+  (paths: HomePaths) =>
+  async (keyId: string): Promise<number> => {
+    try {
+      const kits = (await loadLedger(paths)).filter((kit) => kit.keyId === keyId);
+      return Math.max(0, ...kits.flatMap(({ copies }) => copies.map(({ source = 0 }) => source)));
+    } catch (thrown) {
+      if (toKeepsetError(thrown).code !== 'place/damaged') throw thrown;
+      return 0;
+    }
+  };
+
 /** The newest copy that was certainly on the medium once. */
 export const newestWritten = ({ copies }: LedgerKit): LedgerCopy | undefined =>
   copies

@@ -8,6 +8,7 @@ import { readIfThere } from '../home/files.ts';
 import { fileJournal } from '../home/journal.ts';
 import { openIdentityFile } from '../home/passphrase.ts';
 import { homePaths, type HomePaths } from '../home/paths.ts';
+import { lastSource } from './ledger.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 /** A device whose keys are in memory. */
@@ -40,6 +41,7 @@ export const withUnlocked = async <T>(
       openingKey: openingKeyOf(identity),
       signer,
       now: () => new Date().toISOString(),
+      lastGeneration: lastSource(paths),
     });
     return await work({ paths, vault, signer });
   } finally {
