@@ -18,6 +18,7 @@ import { printInvite } from '@keepset/transport';
 import { startServer, type RunningServer } from '@keepset/server';
 import { newDevice, type TestDevice } from '../support/device.ts';
 import { otherMedium, temporaryFolder } from '../support/folders.ts';
+import { scan, typedFrom } from '../support/media.ts';
 import { bin, errorOf, keepset, keepsetJson, onTerminal, start, untilSaid } from '../support/processes.ts';
 import { serverOptions } from '../support/server.ts';
 
@@ -50,6 +51,11 @@ const proofOf = async (kit: string): Promise<string | undefined> => {
     .flatMap(({ copies }) => copies)
     .find(({ id }) => id === kit)?.proof;
 };
+interface Print {
+  readonly kit: string;
+  readonly codeSheet: string;
+  readonly pictures: readonly string[];
+}
 interface Made {
   readonly folder: string;
   readonly kit: string;
@@ -99,6 +105,38 @@ describe('keepset drill', () => {
     expect(await proofOf(kit as string)).toBe('written');
     await succeed(['usb', 'verify', root, '--replugged']);
     expect(await proofOf(kit as string)).toBe('recovery proven');
+  });
+
+  it('works from pictures of a printed kit, with the code typed or scanned', async () => {
+    const keyId = await newKey();
+    const print = async (): Promise<Print> => {
+      const { kit, codeSheet, shareSheets } = await succeed([
+        'kit',
+        '--out',
+        temporaryFolder(),
+        '--key',
+        keyId,
+      ]);
+      const pictures = await scan(shareSheets as string, join(temporaryFolder(), 'share'), '-gray');
+      return { kit: kit as string, codeSheet: codeSheet as string, pictures };
+    };
+    const [one, two] = [await print(), await print()];
+    const typed = await typedFrom(one.codeSheet);
+    const wrong = await failure(['drill', ...one.pictures, '--code', await typedFrom(two.codeSheet)]);
+    expect(wrong.code).toBe('place/locked');
+    expect(await proofOf(one.kit)).toBe('written');
+    expect(await succeed(['drill', ...one.pictures, '--code', typed])).toMatchObject({
+      kit: one.kit,
+      proof: 'recovery proven',
+    });
+    expect(await proofOf(one.kit)).toBe('recovery proven');
+    expect(await proofOf(two.kit)).toBe('written');
+    const scanned = await scan(two.codeSheet, join(temporaryFolder(), 'code'), '-gray');
+    await succeed(['drill', ...two.pictures, ...scanned, '--copy', two.kit.slice(0, 8)]);
+    expect(await proofOf(two.kit)).toBe('recovery proven');
+    // What is printed stays of its epoch.
+    await succeed(['refresh', '--key', keyId]);
+    expect((await failure(['drill', ...one.pictures, '--code', typed])).code).toBe('place/stale');
   });
 
   it('leaves nothing behind but a date', async () => {

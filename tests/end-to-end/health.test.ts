@@ -149,6 +149,27 @@ describe('keepset health', () => {
     expect((await healthOf(keyId)).protected).toBe(true);
   });
 
+  it('does not count a lost copy, does not wait for it, and names it until the epoch has advanced', async () => {
+    const keyId = await newKey();
+    const { root, kit, code } = await createStick(keyId);
+    await succeed(['usb', 'verify', root, '--replugged', '--code', code]);
+    expect((await healthOf(keyId)).protected).toBe(true);
+    const { stdout, stderr } = await keepset(['health', '--lost', kit.slice(0, 10), ...phone]);
+    expect(stderr).toContain(`keepset health --found ${kit.slice(0, 6)}`);
+    expect(stdout).toMatch(/lost on 20\d\d-\d\d-\d\d; refresh so that it is worth nothing/);
+    expect(stdout).toContain('NOT PROTECTED');
+    expect(await copyOf(keyId, kit)).toMatchObject({ proof: 'decrypted', counts: false });
+    await succeed(['health', '--found', kit]);
+    expect(await healthOf(keyId)).toMatchObject({ protected: true });
+    await succeed(['health', '--lost', kit]);
+    expect((await keepsetJson(['health', '--lost', kit, '--key', keyId, ...phone])).code).toBe(2);
+    expect((await keepsetJson(['health', '--lost', '222222', ...phone])).code).toBe(6);
+    const before = readFileSync(join(root, `keepset-${kit}`, 'share_party2.enc'));
+    expect(await succeed(['refresh', '--key', keyId])).toMatchObject({ copies: [], retired: true });
+    expect(readFileSync(join(root, `keepset-${kit}`, 'share_party2.enc'))).toEqual(before);
+    expect((await healthOf(keyId)).copies.map(({ id }) => id)).toEqual(['home']);
+  });
+
   it('loads ledgers of the first version', async () => {
     const keyId = await newKey();
     const { root, kit, code } = await createStick(keyId);
@@ -192,6 +213,43 @@ const rasterise = async (folder: string): Promise<string[]> => {
     .filter((name) => name.endsWith('.png'))
     .map((name) => join(folder, name));
 };
+
+describe('keepset keys', () => {
+  it('lists the other keys when one share is damaged, and says what to do about that one', async () => {
+    const [broken, sound] = [await newKey(), await newKey()];
+    const [name = ''] = readdirSync(join(home, 'shares')).filter((each) => each.startsWith(broken));
+    const path = join(home, 'shares', name);
+    const bytes = readFileSync(path);
+    writeFileSync(path, Uint8Array.from(bytes).fill(0, bytes.length - 40));
+    try {
+      const keys = (await succeed(['keys']))['keys'] as Json[];
+      expect(keys.find((key) => key['keyId'] === sound)).toMatchObject({ state: 'usable', epoch: 0 });
+      expect(keys.find((key) => key['keyId'] === broken)).toMatchObject({
+        state: 'damaged on this device',
+        epoch: 0,
+        error: { code: 'place/damaged' },
+      });
+      const { stdout } = await keepset(['keys', ...phone]);
+      expect(stdout).toContain('epoch 0: damaged on this device');
+      expect(stdout).toContain('keepset recover --from PATH');
+    } finally {
+      writeFileSync(path, bytes);
+    }
+  });
+});
+
+describe('a refresh', () => {
+  it('says that unused presignatures are void, and what old shares are still good for', async () => {
+    const keyId = (await succeed(['keygen', '--scheme', 'ecdsa-secp256k1']))['keyId'] as string;
+    const made = await keepset(['presign', '--count', '2', '--path', 'm/0/5', '--key', keyId, ...phone]);
+    expect(made.stdout).toContain(`with the child key m/0/5 of ${keyId} take one request`);
+    expect(await succeed(['presign', '--key', keyId])).toMatchObject({ path: 'm' });
+    const { stdout } = await keepset(['refresh', '--key', keyId, ...phone]);
+    expect(stdout).toContain('3 unused presignatures were for the old shares');
+    expect(stdout).toContain('whole quorum of one old epoch still make the key');
+    expect(await succeed(['refresh', '--key', keyId])).toMatchObject({ voidPresignatures: 0 });
+  });
+});
 
 describe('copies after a refresh', () => {
   const own = (keyId: string): string[] =>

@@ -121,6 +121,14 @@ describe('the state of a copy', () => {
     expect(copyState(record(), current, { status: 'damaged', reason }, now).counts).toBe(false);
   });
 
+  it('does not count when its owner has lost it, however well it was tested', () => {
+    const proven = record({ lostAt: daysAgo(0), provenAt: daysAgo(1) });
+    expect(copyState(proven, current, intact, now)).toMatchObject({
+      proof: 'recovery proven',
+      counts: false,
+    });
+  });
+
   it.each([
     [179, false],
     [181, true],

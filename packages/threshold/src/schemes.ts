@@ -44,7 +44,7 @@ export interface SchemeProtocol {
     request: SignRequest,
     signature: Uint8Array,
   ): boolean;
-  /** New shares for the same parties at the next epoch; the old ones are worth nothing afterwards. */
+  /** New shares for the same parties at the next epoch; an old one is worth nothing beside them. */
   startRefresh(params: RefreshParams): Step<KeyShare>;
   /** A lost share again, from a quorum of helpers. A helper's result is its own share. */
   startRepair(params: RepairParams): Step<KeyShare>;

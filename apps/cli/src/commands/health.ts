@@ -1,28 +1,37 @@
-import { exitCodes } from '@keepset/bytes';
-import type { Command } from '../command.ts';
+import { KeepsetError, exitCodes } from '@keepset/bytes';
+import type { Command, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
 import { findKeyId } from '../home/keys.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
 import { healthOfKey, type KeyHealth } from '../places/health.ts';
 import { healthLines } from '../places/health-lines.ts';
-import { withUnlocked } from '../places/unlock.ts';
+import { findKit, loadLedger, noteLost } from '../places/ledger.ts';
+import { withUnlocked, type Unlocked } from '../places/unlock.ts';
+import type { Terminal } from '../terminal/terminal.ts';
 
 export const health: Command = {
   name: 'health',
   summary: 'Show which copies of this device’s shares were tested, and whether keys are protected',
-  usage: '[--key KEY] [--strict]',
+  usage: '[--key KEY | --lost KIT | --found KIT] [--strict]',
   positionals: [0, 0],
   options: {
     key: { type: 'string', value: 'KEY', help: 'Key id or its beginning (default: all keys)' },
+    lost: { type: 'string', value: 'KIT', help: 'Note first that this copy is lost: it counts no more' },
+    found: { type: 'string', value: 'KIT', help: 'Note first that a lost copy is in your hands again' },
     strict: { type: 'boolean', help: `End with exit code ${exitCodes.policy} unless every key is protected` },
     ...passphraseOptions,
     ...homeOptions,
   },
-  examples: ['keepset health', 'keepset health --key 4osh --json', 'keepset health --strict'],
+  examples: [
+    'keepset health',
+    'keepset health --key 4osh --json',
+    'keepset health --lost a4dq',
+    'keepset health --strict',
+  ],
   run: ({ options, terminal }) =>
     withUnlocked(options, terminal, async (unlocked) => {
-      const key = textOption(options, 'key');
+      const key = (await noteLoss(unlocked, options, terminal)) ?? textOption(options, 'key');
       const keyIds = key === undefined ? await unlocked.vault.list() : [await findKeyId(unlocked.vault, key)];
       const keys: KeyHealth[] = [];
       for (const keyId of keyIds) keys.push(await healthOfKey(unlocked, keyId));
@@ -35,6 +44,28 @@ export const health: Command = {
       const isSound = keys.every(({ protection }) => protection.isProtected);
       return options['strict'] === true && !isSound ? exitCodes.policy : 0;
     }),
+};
+
+/** @returns the key whose copy was lost or found, if one was named */
+const noteLoss = async (
+  { paths, vault }: Unlocked,
+  options: OptionValues,
+  terminal: Terminal,
+): Promise<string | undefined> => {
+  const [lost, found] = [textOption(options, 'lost'), textOption(options, 'found')];
+  const named = lost ?? found;
+  if (named === undefined) return undefined;
+  if ([lost, found, textOption(options, 'key')].filter((each) => each !== undefined).length > 1)
+    throw new KeepsetError('input/invalid-argument', 'Use one of --lost, --found and --key.');
+  const kit = findKit(named, await loadLedger(paths));
+  const keyId = await findKeyId(vault, kit.keyId);
+  await noteLost(paths, kit, lost !== undefined);
+  terminal.note(
+    lost === undefined
+      ? `Noted: ${kit.kit} is found. If somebody else may have had it, run \`keepset refresh\`.`
+      : `Noted: ${kit.kit} is lost. If you have it again: keepset health --found ${kit.kit.slice(0, 6)}`,
+  );
+  return keyId;
 };
 
 const asJson = ({ group, party, copies, protection }: KeyHealth): Readonly<Record<string, unknown>> => ({

@@ -1,5 +1,5 @@
 import { toHex, toKeepsetError, type KeepsetError } from '@keepset/bytes';
-import type { DeviceParty } from '@keepset/ceremony';
+import type { DeviceParty, ShareVault } from '@keepset/ceremony';
 import type { KeySummary } from '@keepset/wire';
 import type { Command } from '../command.ts';
 import { withDevice } from '../home/device.ts';
@@ -15,15 +15,19 @@ type KeyState =
   | 'unchecked'
   | 'only on this device'
   | 'only on the server'
-  | 'other epoch on the server';
+  | 'other epoch on the server'
+  | 'damaged on this device';
 
+/** The public facts are absent where the share is damaged and the server does not know the key. */
 interface KeyLine {
   readonly keyId: string;
-  readonly scheme: string;
-  readonly policy: string;
-  readonly epoch: number;
-  readonly publicKey: string;
+  readonly scheme?: string;
+  readonly policy?: string;
+  readonly epoch?: number;
+  readonly publicKey?: string;
   readonly state: KeyState;
+  /** Why the share cannot be opened. */
+  readonly error?: { readonly code: string; readonly message: string };
   /** Said of keys of which this device holds a share. */
   readonly credibleMinimum?: boolean;
   /** Whether copies of this device's share were tested; absent where it holds none. */
@@ -66,12 +70,19 @@ const compare = async (
   const lines: KeyLine[] = [];
   const local = await device.vault.list();
   for (const keyId of local) {
+    const summary = remote?.find((key) => key.keyId === keyId);
+    const error = await damageOf(device.vault, keyId);
+    if (error !== undefined) {
+      lines.push({
+        keyId,
+        ...(summary === undefined ? {} : factsOf(summary)),
+        state: 'damaged on this device',
+        error: { code: error.code, message: error.message },
+      });
+      continue;
+    }
     const { group, protection } = await healthOfKey({ paths, vault: device.vault }, keyId, unlooked);
-    const state = stateOf(
-      group.epoch,
-      remote?.find((key) => key.keyId === keyId),
-      remote !== undefined,
-    );
+    const state = stateOf(group.epoch, summary, remote !== undefined);
     lines.push({
       keyId,
       scheme: group.scheme,
@@ -85,15 +96,32 @@ const compare = async (
   }
   for (const key of remote ?? [])
     if (!local.includes(key.keyId))
-      lines.push({
-        keyId: key.keyId,
-        scheme: key.scheme,
-        policy: key.policy,
-        epoch: key.epoch,
-        publicKey: toHex(key.publicKey),
-        state: 'only on the server',
-      });
+      lines.push({ keyId: key.keyId, ...factsOf(key), state: 'only on the server' });
   return lines;
+};
+
+const factsOf = ({
+  scheme,
+  policy,
+  epoch,
+  publicKey,
+}: KeySummary): Pick<KeyLine, 'scheme' | 'policy' | 'epoch' | 'publicKey'> => ({
+  scheme,
+  policy,
+  epoch,
+  publicKey: toHex(publicKey),
+});
+
+/** Why the share of a key cannot be opened; undefined if it can. One damaged file hides no other key. */
+const damageOf = async (vault: ShareVault, keyId: string): Promise<KeepsetError | undefined> => {
+  try {
+    (await vault.open(keyId)).secret.wipe();
+    return undefined;
+  } catch (thrown) {
+    const error = toKeepsetError(thrown);
+    if (error.code === 'bug/invariant') throw thrown;
+    return error;
+  }
 };
 
 const stateOf = (epoch: number, remote: KeySummary | undefined, asked: boolean): KeyState => {
@@ -103,9 +131,16 @@ const stateOf = (epoch: number, remote: KeySummary | undefined, asked: boolean):
   return remote.state === 'frozen' ? 'frozen' : 'usable';
 };
 
-const print = ({ keyId, scheme, policy, epoch, state, ...about }: KeyLine): string[] => [
+const print = ({ keyId, scheme, policy, epoch, state, error, ...about }: KeyLine): string[] => [
   keyId,
-  `  ${scheme}, ${policy}, epoch ${epoch}: ${state}`,
+  scheme === undefined ? `  ${state}` : `  ${scheme}, ${policy}, epoch ${epoch}: ${state}`,
+  ...(error === undefined ? [] : damageLines(error.message)),
   ...(about.credibleMinimum === false ? ['  below the credible minimum: see `keepset show`'] : []),
   ...(about.protected === false ? ['  not protected yet: `keepset health` says what is missing'] : []),
+];
+
+const damageLines = (message: string): readonly string[] => [
+  `  ${message}`,
+  '  Bring the share back from a copy: keepset recover --from PATH',
+  '  Without a copy, on another device of the key: keepset repair PARTY',
 ];

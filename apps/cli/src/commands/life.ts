@@ -6,7 +6,9 @@ import { orSettle, withDevice, type OpenDevice } from '../home/device.ts';
 import { findKeyId } from '../home/keys.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
+import { discardOldPresignatures } from '../home/presignatures.ts';
 import { renewCopies, renewalLines, type Renewal } from '../places/rewrite.ts';
+import { oldShareLines } from '../policy/old-shares.ts';
 import { repeatsOption } from '../policy/source.ts';
 import { refuseBelowMinimum, standingOf, vaultOptions } from '../policy/standing.ts';
 import { groupPrompts } from '../terminal/group.ts';
@@ -47,16 +49,24 @@ export const describeChange = async (
 ): Promise<[data: Readonly<Record<string, unknown>>, lines: readonly string[]]> => {
   const standing = standingOf(policy);
   const renewal = await renewCopies(unlocked, keyId);
+  const voided = await discardOldPresignatures(unlocked.paths.presignatures, keyId, epoch);
   return [
-    { keyId, epoch, policy, ...standing.data, ...renewal },
+    { keyId, epoch, policy, ...standing.data, ...renewal, voidPresignatures: voided },
     [
       `${what}: key ${keyId} is at epoch ${epoch}, under ${policy}.`,
       ...standing.lines,
-      'Its public key is the same. Copies of older epochs are worth nothing now.',
+      'Its public key is the same.',
+      ...oldShareLines,
+      ...(voided === 0 ? [] : [voidLine(voided)]),
       ...renewalLines(renewal),
     ],
   ];
 };
+
+const voidLine = (count: number): string =>
+  count === 1
+    ? 'One unused presignature was for the old shares: it is void and destroyed.'
+    : `${count} unused presignatures were for the old shares: they are void and destroyed.`;
 
 /** What to say after a repair. A helper's secret stays, but what an ECDSA share holds beside it is new. */
 export const describeRepair = (
@@ -74,7 +84,7 @@ export const describeRepair = (
 
 export const refresh: Command = {
   name: 'refresh',
-  summary: 'Give all parties new shares of the same key; old copies become worthless',
+  summary: 'Give all parties new shares of the same key; a stolen old one becomes worthless',
   usage: '[--key KEY] [--approval CODE]',
   positionals: [0, 0],
   options: { ...keyOption, ...approvalOption, ...passphraseOptions, ...homeOptions },

@@ -51,7 +51,7 @@ export const acceptLog: Command = {
       });
       terminal.result({ size: head.size, head: printLogHead(head) }, [
         `Pinned: ${head.size} entries. The earlier pin is kept beside it.`,
-        'Next: keepset refresh, so that shares the server may have forgotten are worth nothing.',
+        'Next: keepset refresh, so that a share the server may have forgotten is worth nothing by itself.',
       ]);
     }),
 };

@@ -31,9 +31,11 @@ export const presign: Command = {
       if (!Number.isSafeInteger(count) || count < 1 || count > 100)
         throw new KeepsetError('input/invalid-argument', '--count takes a number from 1 to 100.');
       const keyId = await findKeyId(device.vault, textOption(options, 'key'));
-      await runPresign(device, keyId, count, readPath(textOption(options, 'path')));
-      terminal.result({ keyId, count }, [
-        `${count} presignature${count === 1 ? '' : 's'} ready; the next signatures with ${keyId} take one request each.`,
+      const path = readPath(textOption(options, 'path'));
+      await runPresign(device, keyId, count, path);
+      const signer = path.length === 0 ? keyId : `the child key m/${path.join('/')} of ${keyId}`;
+      terminal.result({ keyId, count, path: ['m', ...path].join('/') }, [
+        `${count} presignature${count === 1 ? '' : 's'} ready; the next signatures with ${signer} take one request each.`,
         'Neither side keeps its halves for long: a restart of the server or of this computer voids them.',
       ]);
     }),

@@ -11,7 +11,7 @@ import { recoverServerGone, recoverServerRestored } from '../recovery/server.ts'
 
 export const recover: Command = {
   name: 'recover',
-  summary: 'Bring a lost or stolen device’s share back, and make every other copy worthless',
+  summary: 'Bring a lost or stolen device’s share back, and make a stolen copy worthless',
   usage: '--lost | --stolen  --from COPY [PICTURE…] [--invite URL]  |  --server-gone  |  --server-restored',
   positionals: [0, 100],
   options: {

@@ -22,6 +22,7 @@ import { openIdentityFile } from './passphrase.ts';
 import { homePaths, type HomePaths } from './paths.ts';
 import { openServer } from './server.ts';
 import { noteCopies } from '../places/kits-at-server.ts';
+import { lastSource } from '../places/ledger.ts';
 import { continueRenewals } from '../places/rewrite.ts';
 import type { Unlocked } from '../places/unlock.ts';
 
@@ -100,6 +101,7 @@ export const openVault = async (paths: HomePaths, identity: DeviceIdentity): Pro
     openingKey: openingKeyOf(identity),
     signer: signerOf(identity),
     now: () => new Date().toISOString(),
+    lastGeneration: lastSource(paths),
   });
 
 /**

@@ -66,6 +66,20 @@ export const filePresignatures = ({
   },
 });
 
+/** Destroys those of a key that are for shares older than `epoch`. @returns how many there were */
+export const discardOldPresignatures = async (
+  folder: string,
+  keyId: string,
+  epoch: number,
+): Promise<number> => {
+  let count = 0;
+  for (const name of await listIfThere(folder)) {
+    const [, of, made] = namePattern.exec(name) ?? [];
+    if (of === keyId && Number(made) < epoch && (await claimDurably(join(folder, name)))) count += 1;
+  }
+  return count;
+};
+
 /** The presignature, or undefined for anything that is none. */
 const openSealed = async (sealed: Uint8Array, openingKey: OpeningKey): Promise<Presignature | undefined> => {
   try {

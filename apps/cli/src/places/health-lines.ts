@@ -36,7 +36,8 @@ const titleOf = ({ id, kind }: ListedCopy): string => (id === 'home' ? 'this dev
 
 const titles = (kind: CopyKind): string => (kind === 'folder' ? 'folder' : propertiesOf(kind).title);
 
-const nowOf = ({ stale, reach, epoch, proof, due }: ListedCopy): string => {
+const nowOf = ({ stale, reach, epoch, proof, due, lostAt }: ListedCopy): string => {
+  if (lostAt !== undefined) return 'lost';
   if (proof === 'never written') return 'cut off';
   if (stale === 'epoch') return `stale: epoch ${epoch}`;
   if (stale === 'generation') return 'stale: repaired';
@@ -85,6 +86,8 @@ const makers = ['      keepset usb create FOLDER --code-sheet FILE', '      keep
 const stepFor = (copy: ListedCopy): string | undefined => {
   if (copy.id === 'home') return undefined;
   const path = copy.path ?? 'FOLDER';
+  if (copy.lostAt !== undefined)
+    return `lost on ${copy.lostAt.slice(0, 10)}; refresh so that it is worth nothing:\n      keepset refresh`;
   if (copy.proof === 'never written') return 'making it was cut off; make another one.';
   if (copy.stale !== undefined) return renewals(copy.kind, path);
   if (copy.reach.status === 'damaged') return damages(copy.kind, path, copy.reach.reason);

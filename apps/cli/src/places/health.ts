@@ -27,7 +27,8 @@ export interface ListedCopy extends CopyState {
 }
 
 /**
- * Opens the device's own share, looks at every place that can be reached, and judges. Alters nothing.
+ * Opens the device's own share, looks at every place that can be reached, and judges. Alters nothing. Lost copies are
+ * listed until the epoch has advanced.
  * @param look how to look at a place; `unlooked` goes by what is remembered alone.
  * @throws KeepsetError as `ShareVault.open`, and `place/damaged` for the ledger.
  */
@@ -59,7 +60,10 @@ export const healthOfKey = async (
     { ...copyState(home, current, { status: 'intact' }, now), path: paths.shares },
   ];
   for (const kit of ledger.filter((each) => each.keyId === keyId)) {
-    const state = copyState(recordOf(kit), current, await look(kit, ledger), now);
+    // Of what is lost, nothing that is seen where it was says where it is.
+    const reach = await (kit.lostAt === undefined ? look : unlooked)(kit, ledger);
+    const state = copyState(recordOf(kit), current, reach, now);
+    if (kit.lostAt !== undefined && state.stale === 'epoch') continue;
     copies.push({ ...state, ...(kit.path === undefined ? {} : { path: kit.path }) });
   }
   return { group, party, copies, protection: protectionOf({ policy: group.policy, party }, copies) };
@@ -77,6 +81,7 @@ export const recordOf = (kit: LedgerKit): CopyRecord => {
     domain: kit.domain ?? usualDomain(kit),
     epoch: copy?.epoch ?? 0,
     generation: copy?.generation ?? 0,
+    ...(kit.lostAt === undefined ? {} : { lostAt: kit.lostAt }),
     ...(copy?.source === undefined ? {} : { source: copy.source }),
     ...(copy === undefined ? {} : evidenceOf(copy)),
   };

@@ -49,6 +49,8 @@ export interface LedgerKit {
   readonly path?: string;
   /** What it is lost together with, as the analyser names it; see `CopyRecord`. */
   readonly domain?: string;
+  /** UTC instant at which its owner said that it is lost. */
+  readonly lostAt?: string;
   readonly copies: readonly LedgerCopy[];
 }
 
@@ -62,6 +64,7 @@ const schema: Schema<LedgerKit> = v.strictObject({
   recipient: v.pipe(v.string(), v.regex(/^age1[a-z0-9]{1,100}$/)),
   path: v.exactOptional(v.pipe(v.string(), v.minLength(1), v.maxLength(4096))),
   domain: v.exactOptional(v.pipe(v.string(), v.regex(/^(device|location|account):./), v.maxLength(128))),
+  lostAt: v.exactOptional(instant),
   copies: v.array(
     v.strictObject({
       epoch: count,
@@ -111,6 +114,26 @@ export const saveKit = (paths: HomePaths, kit: LedgerKit): Promise<void> =>
     encodeCbor({ ...kit, copies: kit.copies.map((copy) => ({ ...copy })) }),
   );
 
+/**
+ * The kit whose id begins with `prefix`.
+ * @throws KeepsetError `place/not-found` unless there is exactly one.
+ */
+export const findKit = (prefix: string, ledger: readonly LedgerKit[]): LedgerKit => {
+  const [kit, ...others] = ledger.filter((each) => each.kit.startsWith(prefix.toLowerCase()));
+  if (kit !== undefined && others.length === 0) return kit;
+  throw new KeepsetError(
+    'place/not-found',
+    kit === undefined ? `This device wrote no copy ${prefix}.` : `Several copies begin with ${prefix}.`,
+    { hint: '`keepset health` lists the copies.' },
+  );
+};
+
+/** Notes that the owner has lost a kit, or has it again; what was seen of its copies stays. */
+export const noteLost = async (paths: HomePaths, kit: LedgerKit, isLost: boolean): Promise<void> => {
+  const { lostAt = new Date().toISOString(), ...known } = kit;
+  await saveKit(paths, isLost ? { ...known, lostAt } : known);
+};
+
 /** The number of a key's next copy, counted over everything it was ever written to. */
 export const nextGeneration = (ledger: readonly LedgerKit[], keyId: string): number =>
   1 +
@@ -118,6 +141,22 @@ export const nextGeneration = (ledger: readonly LedgerKit[], keyId: string): num
     0,
     ...ledger.flatMap((kit) => (kit.keyId === keyId ? kit.copies.map(({ generation }) => generation) : [])),
   );
+
+/**
+ * The highest generation of the device's own share that a copy was made from, for `VaultOptions.lastGeneration`. A damaged
+ * ledger stops no ceremony: what copies hold is then unknown anyway.
+ */
+export const lastSource =
+  (paths: HomePaths) =>
+  async (keyId: string): Promise<number> => {
+    try {
+      const kits = (await loadLedger(paths)).filter((kit) => kit.keyId === keyId);
+      return Math.max(0, ...kits.flatMap(({ copies }) => copies.map(({ source = 0 }) => source)));
+    } catch (thrown) {
+      if (toKeepsetError(thrown).code !== 'place/damaged') throw thrown;
+      return 0;
+    }
+  };
 
 /** The newest copy that was certainly on the medium once. */
 export const newestWritten = ({ copies }: LedgerKit): LedgerCopy | undefined =>

@@ -7,7 +7,7 @@ import { maxShareFileBytes, openShareFile, type OpenedShare } from '@keepset/wir
 import type { HomePaths } from '../home/paths.ts';
 import { judge } from './container.ts';
 import { readSheets } from './kit-read.ts';
-import { loadLedger, newestWritten, type LedgerCopy, type LedgerKit } from './ledger.ts';
+import { findKit, loadLedger, newestWritten, type LedgerCopy, type LedgerKit } from './ledger.ts';
 import { placeOf } from './look.ts';
 
 /** Where the copy lies, as the user says it. */
@@ -67,7 +67,7 @@ const find = async (
 ): Promise<{ readonly kit?: LedgerKit; readonly path?: string }> => {
   const [first, ...more] = paths;
   if (prefix !== undefined) {
-    const kit = kitOf(prefix, ledger);
+    const kit = findKit(prefix, ledger);
     const path = first === undefined ? kit.path : resolve(first);
     return { kit, ...(path === undefined || kit.kind === 'kit' ? {} : { path }) };
   }
@@ -87,16 +87,6 @@ const find = async (
       hint: `Use --copy with one of: ${known.map(({ kit }) => kit).join(', ')}`,
     });
   return { path, ...(known[0] === undefined ? {} : { kit: known[0] }) };
-};
-
-const kitOf = (prefix: string, ledger: readonly LedgerKit[]): LedgerKit => {
-  const [kit, ...others] = ledger.filter((each) => each.kit.startsWith(prefix.toLowerCase()));
-  if (kit !== undefined && others.length === 0) return kit;
-  throw new KeepsetError(
-    'place/not-found',
-    kit === undefined ? `This device wrote no copy ${prefix}.` : `Several copies begin with ${prefix}.`,
-    { hint: '`keepset health` lists the copies.' },
-  );
 };
 
 interface Read extends Pick<OpenedBackup, 'opened' | 'kit'> {

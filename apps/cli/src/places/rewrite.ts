@@ -51,7 +51,7 @@ export const renewCopies = async (
 ): Promise<Renewal> => {
   const { paths, vault } = unlocked;
   if (!(await vault.list()).includes(keyId)) {
-    const kits = (await loadLedger(paths)).filter((kit) => kit.keyId === keyId);
+    const kits = (await loadLedger(paths)).filter((kit) => kit.keyId === keyId && kit.lostAt === undefined);
     return { copies: kits.map((kit) => ({ ...naming(kit), outcome: 'destroy' as const })), retired: true };
   }
   const share = await vault.open(keyId);
@@ -113,7 +113,7 @@ const saidOf = ({ outcome, kind, path = 'FOLDER', reason = '' }: Rewritten): str
   }
 };
 
-/** Kits whose newest copy is not of the share as it is now. */
+/** Kits whose newest copy is not of the share as it is now, but for lost ones: nobody can write those. */
 const staleKits = async (
   { paths }: Pick<Unlocked, 'paths'>,
   { group }: KeyShare,
@@ -124,6 +124,7 @@ const staleKits = async (
   return (await loadLedger(paths)).filter(
     (kit) =>
       kit.keyId === group.keyId &&
+      kit.lostAt === undefined &&
       newestWritten(kit) !== undefined &&
       copyState(recordOf(kit), current, { status: 'unseen' }, now).stale !== undefined,
   );

@@ -10,6 +10,7 @@ import { fileJournal } from '../home/journal.ts';
 import { openIdentityFile } from '../home/passphrase.ts';
 import { homePaths, type HomePaths } from '../home/paths.ts';
 import { openServer } from '../home/server.ts';
+import { lastSource } from './ledger.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { noteCopies } from './kits-at-server.ts';
 
@@ -44,6 +45,7 @@ export const withUnlocked = async <T>(
       openingKey: openingKeyOf(identity),
       signer,
       now: () => new Date().toISOString(),
+      lastGeneration: lastSource(paths),
     });
     const done = await work({ paths, vault, signer });
     await tellServer(paths, identity, terminal);

@@ -1,10 +1,11 @@
-/** The end of every recovery: new shares for all parties, so that whatever else exists of the old one is worthless. */
+/** The end of every recovery: new shares for all parties, so that whatever else exists of the old one is worth nothing beside them. */
 import { KeepsetError } from '@keepset/bytes';
 import { runFreeze } from '@keepset/ceremony';
 import type { Invocation, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
 import { withDevice, type OpenDevice } from '../home/device.ts';
 import type { HomePaths } from '../home/paths.ts';
+import { oldShareLines } from '../policy/old-shares.ts';
 import { renewCopies, renewalLines } from '../places/rewrite.ts';
 import { loadRecords, removeRecord, type Cause, type RecoveryRecord } from './record.ts';
 import { retireOldShares, type Ending } from './restore.ts';
@@ -34,8 +35,8 @@ export const endingStep = ({ options }: Invocation, cause: Cause): string => {
     return 'stop there; old copies stay usable until you run `keepset recover` again';
   const policy = textOption(options, 'reshare-to');
   return policy === undefined
-    ? 'give all parties new shares (refresh): the lost one and all copies of it become worthless'
-    : `put the key under ${policy} (reshare): the old shares and all copies of them become worthless`;
+    ? 'give all parties new shares (refresh): the lost one and its copies are worth nothing beside them'
+    : `put the key under ${policy} (reshare): the old shares are worth nothing beside the new ones`;
 };
 
 /** The one recovery that was begun in this home, if there is one. @throws KeepsetError `input/invalid-argument` */
@@ -94,7 +95,8 @@ export const finish = async (
   const { epoch, policy } = group;
   terminal.result({ ...common, state: 'recovered', epoch, policy, ...renewal }, [
     `Recovered: key ${keyId} is at epoch ${epoch}, under ${policy}.`,
-    `The old device’s share and every copy of epoch ${record.epoch} are worthless: the server refuses them.`,
+    `The server refuses the old device’s share and every copy of epoch ${record.epoch}.`,
+    ...oldShareLines,
     ...renewalLines(renewal),
     ...(renewal.copies.some(({ outcome }) => outcome === 'rewritten')
       ? []

@@ -1,4 +1,4 @@
-/** Bringing a share back onto this device, and making every other copy of it worthless. */
+/** Bringing a share back onto this device, and making any other copy of it worth nothing by itself. */
 import { KeepsetError, toKeepsetError } from '@keepset/bytes';
 import { runRefresh, runReshare, type Approved, type GroupKey, type KeyShare } from '@keepset/ceremony';
 import { orSettle, type OpenDevice } from '../home/device.ts';
@@ -51,11 +51,11 @@ const refuseHealthy = async (device: OpenDevice['device'], keyId: string, epoch:
     return;
   }
   throw new KeepsetError('place/exists', `This device holds its share of key ${keyId} already.`, {
-    hint: 'There is nothing to recover. `keepset recover` without --from goes on with a recovery that was cut off; `keepset refresh` makes old copies worthless.',
+    hint: 'There is nothing to recover. `keepset recover` without --from goes on with a recovery that was cut off; `keepset refresh` makes a stolen copy worthless.',
   });
 };
 
-/** How old copies become worthless: new shares for the same parties, or for those of another policy. */
+/** How a single old copy becomes worthless: new shares for the same parties, or for those of another policy. */
 export interface Ending {
   /** A policy without the parties that are gone. */
   readonly reshareTo: string | undefined;

@@ -17,6 +17,7 @@ import { openVault, orSettle, unlockIdentity, withDevice, type OpenDevice } from
 import { moveHome } from '../home/enrol.ts';
 import { findKeyId } from '../home/keys.ts';
 import type { HomePaths } from '../home/paths.ts';
+import { oldShareLines } from '../policy/old-shares.ts';
 import { renewCopies, renewalLines } from '../places/rewrite.ts';
 import { groupPrompts } from '../terminal/group.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -106,7 +107,7 @@ const movedLines = (party: string, server: string, exits: readonly Exit[]): read
   '  keepset recover --server-gone --with PARTY,… --approval CODE [--key KEY]',
 ];
 
-/** The devices deal the key anew; the present server gets a share, and the old server’s is worth nothing. */
+/** The devices deal the key anew; the present server gets a share, and the old server’s is worth nothing beside it. */
 const bringKey = (invocation: Invocation): Promise<void> =>
   withDevice(invocation.options, invocation.terminal, async ({ device, unlocked }) => {
     const { options, terminal } = invocation;
@@ -115,7 +116,8 @@ const bringKey = (invocation: Invocation): Promise<void> =>
     const renewal = await renewCopies(unlocked, keyId);
     terminal.result({ ...factsOf(group), state: 'recovered', ...renewal }, [
       `Recovered: key ${keyId} is at epoch ${group.epoch}, under ${group.policy}, on this server.`,
-      'What the old server had of it is worthless.',
+      ...oldShareLines,
+      'That goes for what the old server has of it as well.',
       ...renewalLines(renewal),
     ]);
   });
@@ -158,7 +160,8 @@ export const recoverServerRestored = (invocation: Invocation): Promise<void> =>
     const renewal = await renewCopies(open.unlocked, keyId);
     terminal.result({ ...factsOf(group), state: 'recovered', verdict: standing.verdict, ...renewal }, [
       `Recovered: server and devices agree again; key ${keyId} is at epoch ${group.epoch}.`,
-      'Shares of earlier epochs are worthless, those in old backups of the server too.',
+      ...oldShareLines,
+      'That goes for what lies in old backups of the server as well.',
       ...renewalLines(renewal),
     ]);
   });

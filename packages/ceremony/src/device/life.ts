@@ -41,7 +41,7 @@ export interface Approved {
 }
 
 /**
- * New shares for all parties of a key; the old ones are worth nothing afterwards. All devices take part.
+ * New shares for all parties of a key; an old one is worth nothing beside them. All devices take part.
  * @param approved a frozen key needs the operator's code, and is active again afterwards.
  */
 export const runRefresh = async (
@@ -64,7 +64,7 @@ export const runRefresh = async (
 /**
  * The same key under a new policy, dealt by the server, if it has a share, this device and the `helpers`. Every device of
  * the new policy takes part. With `adopt` the server deals nothing, and gets a share if the new policy names it: so a key
- * moves to another server. The old server's share is worth nothing afterwards.
+ * moves to another server. The old server's share is worth nothing beside the new ones.
  */
 export const runReshare = async (
   device: DeviceParty,

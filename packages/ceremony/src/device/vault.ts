@@ -12,13 +12,26 @@ export interface VaultOptions {
   readonly signer: FileSigner;
   /** The time, as a UTC instant in ISO 8601. */
   readonly now: () => string;
+  /**
+   * The highest generation of a key that is remembered elsewhere: where the share itself was lost, its next one must not
+   * pass for the one that copies were made from. 0 where nothing is.
+   */
+  readonly lastGeneration?: (keyId: string) => Promise<number>;
 }
 
 /** Keeps this device's shares as share files in one place. */
-export const shareFileVault = ({ place, recipient, openingKey, signer, now }: VaultOptions): ShareVault => ({
+export const shareFileVault = ({
+  place,
+  recipient,
+  openingKey,
+  signer,
+  now,
+  lastGeneration,
+}: VaultOptions): ShareVault => ({
   putPending: async (share) => {
     const { keyId, epoch } = share.group;
-    const generation = nextGeneration(await place.list(), keyId);
+    const remembered = (await lastGeneration?.(keyId)) ?? 0;
+    const generation = Math.max(remembered + 1, nextGeneration(await place.list(), keyId));
     const file = await encodeShareFile(share, { generation, createdAt: now() }, [recipient], signer);
     await place.putPending({ keyId, epoch }, file, { generation });
   },

@@ -25,6 +25,8 @@ export interface CopyRecord extends CopyEvidence, Sharing {
    */
   readonly domain: string;
   readonly generation: number;
+  /** UTC instant at which its owner said that it is lost. */
+  readonly lostAt?: string;
 }
 
 /**
@@ -82,7 +84,7 @@ export const copyState = (record: CopyRecord, current: Sharing, reach: Reach, no
     ...(stale === undefined ? {} : { stale }),
     reach,
     due: provedAt !== undefined && isDue(record.kind, provedAt, now),
-    counts: isTested && stale === undefined && reach.status !== 'damaged',
+    counts: isTested && stale === undefined && reach.status !== 'damaged' && record.lostAt === undefined,
   };
 };
 

@@ -1,0 +1,59 @@
+/** Ledger files that devices in use have: they must load for ever. */
+import { createHash } from 'node:crypto';
+import { cpSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { copyState } from '@keepset/places';
+import { temporaryFolder } from '../../../tests/support/folders.ts';
+import { homePaths } from '../src/home/paths.ts';
+import { recordOf } from '../src/places/health.ts';
+import { loadLedger, newestWritten, noteLost, saveKit } from '../src/places/ledger.ts';
+
+/** Written by the first version of the ledger, which knew neither dates nor places. Frozen. */
+const fixtures = join(import.meta.dirname, 'fixtures', 'ledger-v1');
+const names = ['a4dq2m7xkzt5hw3c6vnybejrfo.cbor', 'q7b2fz5mwx3k6hjtcydoranve4.cbor'];
+
+it('loads ledgers of the first version, judges them by what they say, and writes them as they were', async () => {
+  const root = join(temporaryFolder(), 'phone');
+  cpSync(fixtures, join(root, 'usb-ledger'), { recursive: true });
+  const paths = homePaths({ home: root });
+  const kits = await loadLedger(paths);
+  expect(kits.map(({ kit, kind }) => [`${kit}.cbor`, kind])).toEqual([
+    [names[0], 'usb'],
+    [names[1], 'kit'],
+  ]);
+  const [stick, sheet] = kits;
+  if (stick === undefined || sheet === undefined) throw new Error('two kits');
+  expect(stick).toMatchObject({ keyId: '4oshajh7k2mq5w3x6ybtzdcfen', position: 2 });
+  expect(stick.copies.map(({ epoch, generation, state }) => [epoch, generation, state])).toEqual([
+    [0, 1, 'verified'],
+    [1, 3, 'written'],
+    [1, 4, 'intended'],
+  ]);
+  const hash = createHash('sha256').update('keepset fixture copy 3').digest();
+  expect(newestWritten(stick)?.sha256).toEqual(Uint8Array.from(hash));
+  const now = '2026-11-25T00:00:00.000Z';
+  const unseen = { status: 'unseen' } as const;
+  expect(copyState(recordOf(stick), { epoch: 1 }, unseen, now)).toMatchObject({
+    proof: 'written',
+    provedAt: '2026-11-23T09:30:00.000Z',
+    domain: `location:medium-${stick.kit}`,
+    counts: false,
+  });
+  expect(copyState(recordOf(sheet), { epoch: 1 }, unseen, now)).toMatchObject({
+    proof: 'written',
+    stale: 'epoch',
+    domain: `location:paper-${sheet.kit}`,
+  });
+  // Saved without anything new they are the same bytes; what is new goes in beside the old and comes off again.
+  for (const kit of kits) await saveKit(paths, kit);
+  const bytes = (folder: string): Buffer[] => names.map((name) => readFileSync(join(folder, name)));
+  expect(readdirSync(join(root, 'usb-ledger'))).toEqual(names);
+  expect(bytes(join(root, 'usb-ledger'))).toEqual(bytes(fixtures));
+  await noteLost(paths, stick, true);
+  const [lost] = await loadLedger(paths);
+  if (lost === undefined) throw new Error('two kits');
+  expect(lost.lostAt).toBeDefined();
+  await noteLost(paths, lost, false);
+  expect(bytes(join(root, 'usb-ledger'))).toEqual(bytes(fixtures));
+});

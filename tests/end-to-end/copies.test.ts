@@ -1,0 +1,103 @@
+/** Copies follow the share through the changes that need several devices: a reshare and a repair, on every side. */
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, expect, it, vi } from 'vitest';
+import { temporaryFolder } from '../support/folders.ts';
+import {
+  addDevice,
+  failure,
+  joining,
+  newPhone,
+  newWorld,
+  succeed,
+  together,
+  type Device,
+  type Json,
+  type World,
+} from '../support/recovery.ts';
+
+// Many real processes: on a busy machine they take their time.
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
+
+let world: World;
+let phone: Device;
+let laptop: Device;
+beforeAll(async () => {
+  world = await newWorld();
+  phone = await newPhone(world);
+  laptop = await addDevice(world, phone, 'laptop');
+});
+
+interface Folder {
+  readonly device: Device;
+  readonly root: string;
+  readonly kit: string;
+  readonly code: string;
+}
+const copyOf = async (device: Device, keyId: string): Promise<Folder> => {
+  const root = temporaryFolder();
+  const args = ['backup', root, '--cloud', 'icloud', '--show-code', '--key', keyId];
+  const { kit, code } = await succeed([...args, ...device.args]);
+  return { device, root, kit: kit as string, code: code as string };
+};
+const newKey = async (scheme: string): Promise<string> => {
+  const args = ['keygen', '--scheme', scheme, '--policy', 'thresh(2,server,phone,laptop)', ...phone.args];
+  return (await together(args, { laptop: joining(laptop) }))['keyId'] as string;
+};
+/** As health lists it. */
+const stateOf = async ({ device, kit }: Folder, keyId: string): Promise<Json | undefined> => {
+  const { keys } = await succeed(['health', '--key', keyId, ...device.args]);
+  return (keys as { copies: Json[] }[])[0]?.copies.find(({ id }) => id === kit);
+};
+const files = ({ root, kit }: Folder): string[] => readdirSync(join(root, `keepset-${kit}`));
+const openedAt = ({ device, root, code }: Folder): Promise<Json> =>
+  succeed(['drill', root, '--code', code, '--offline', ...device.args]);
+
+it.each(['ed25519', 'ecdsa-secp256k1'])(
+  'are rewritten after a reshare, on the device that started it and on one that joined (%s)',
+  async (scheme) => {
+    const keyId = await newKey(scheme);
+    const copies = [await copyOf(phone, keyId), await copyOf(laptop, keyId)];
+    const approval = await world.approve(keyId);
+    const policy = 'thresh(3,server,phone,laptop)';
+    const changed = await together(
+      ['reshare', policy, '--approval', approval, '--with', 'laptop', '--key', keyId, ...phone.args],
+      { laptop: joining(laptop) },
+    );
+    expect(changed).toMatchObject({ epoch: 1, policy, retired: true, copies: [{ outcome: 'rewritten' }] });
+    for (const copy of copies) {
+      expect(files(copy)).toEqual([expect.stringContaining(`${keyId}.1.`)]);
+      expect(await stateOf(copy, keyId)).toMatchObject({ epoch: 1, proof: 'read back' });
+      expect(await openedAt(copy)).toMatchObject({ epoch: 1, proof: 'decrypted' });
+    }
+  },
+);
+
+it('are rewritten after a repair where it changed what they hold beside the secret', async () => {
+  const keyId = await newKey('ecdsa-secp256k1');
+  const [helper, lost] = [await copyOf(phone, keyId), await copyOf(laptop, keyId)];
+  const before = await openedAt(helper);
+  const own = join(laptop.home, 'shares');
+  for (const name of readdirSync(own).filter((each) => each.startsWith(keyId))) rmSync(join(own, name));
+  const approval = await world.approve(keyId);
+  const repaired = await together(
+    ['repair', 'laptop', '--approval', approval, '--key', keyId, ...phone.args],
+    { laptop: joining(laptop) },
+  );
+  expect(repaired).toMatchObject({ epoch: 0, retired: true, copies: [{ outcome: 'rewritten' }] });
+  for (const copy of [helper, lost]) {
+    const state = await stateOf(copy, keyId);
+    expect(state).toMatchObject({ epoch: 0, proof: 'read back' });
+    expect(state?.['stale']).toBeUndefined();
+    expect(files(copy)).toHaveLength(1);
+  }
+  const after = await openedAt(helper);
+  expect(after['generation']).toBeGreaterThan(before['generation'] as number);
+  // The copies sign: what was rewritten is the share as the repair left it.
+  expect(await succeed(['drill', lost.root, '--code', lost.code, ...laptop.args])).toMatchObject({
+    proof: 'recovery proven',
+  });
+  expect((await failure(['drill', lost.root, '--code', helper.code, ...laptop.args])).code).toBe(
+    'place/locked',
+  );
+});
