@@ -114,10 +114,12 @@ describe.each(protocols)('$name through random failures', ({ start, check }) => 
         });
         const suspects = struck.map(({ slot }) => slot.from);
         const results: unknown[] = [];
-        for (const outcome of outcomes.values()) {
+        for (const [party, outcome] of outcomes) {
           if (outcome.status === 'done') results.push(outcome.result);
           if (outcome.status !== 'failed') continue;
           expect(outcome.error.family).toBe('abort');
+          // Who says different things to different peers may well blame those who took it at its word.
+          if (suspects.includes(party)) continue;
           expect(suspects).toEqual(expect.arrayContaining([...outcome.error.culprits]));
         }
         check(results, run);
