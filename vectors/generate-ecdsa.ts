@@ -15,7 +15,6 @@ import type {
   ProtocolMessage,
   Rng,
   SignRequest,
-  Step,
 } from '../packages/threshold/src/index.ts';
 import { encodeScalars } from '../packages/threshold/src/curve/scalars.ts';
 import { bytesOfWords, wordsOf } from '../packages/threshold/src/ecdsa/bits.ts';
@@ -39,6 +38,7 @@ import {
   type EcdsaSuite,
 } from '../packages/threshold/src/ecdsa/suites.ts';
 import { zeroShare } from '../packages/threshold/src/ecdsa/zero-sharing.ts';
+import { runAll } from './run.ts';
 
 export type Json = string | number | boolean | readonly Json[] | { readonly [key: string]: Json };
 
@@ -232,32 +232,6 @@ const zeroSharing = (): Json =>
 
 const quorum: readonly PartyId[] = ['phone', 'server'];
 
-/** Runs both parties, round by round; the messages in the order of round, sender. */
-const runBoth = <R>(
-  start: (party: PartyId) => Step<R>,
-): { results: Map<PartyId, R>; messages: ProtocolMessage[] } => {
-  const steps = new Map(quorum.map((party) => [party, start(party)]));
-  const messages: ProtocolMessage[] = [];
-  let mail = [...steps.values()].flatMap(({ outgoing }) => outgoing);
-  while (mail.length > 0) {
-    messages.push(...mail);
-    const batch = mail;
-    mail = [];
-    for (const [party, step] of steps) {
-      const incoming = batch.filter(({ to }) => to === party);
-      if (step.status !== 'running' || incoming.length === 0) continue;
-      const next = step.advance(incoming);
-      steps.set(party, next);
-      mail.push(...next.outgoing);
-    }
-  }
-  const results = [...steps].map(([party, step]) => {
-    if (step.status !== 'done') throw new Error('An honest run did not finish.');
-    return [party, step.result] as const;
-  });
-  return { results: new Map(results), messages };
-};
-
 const showValue = (value: CborValue | undefined): Json => {
   if (value instanceof Uint8Array) return show(value);
   if (Array.isArray(value)) return value.map(showValue);
@@ -291,7 +265,7 @@ const keyAndSignatures = (suite: EcdsaSuite): Json => {
   };
   const request: SignRequest = { message: text('a message to sign'), digest: 'sha256' };
   const path = [44, 0];
-  const made = runBoth((me) =>
+  const made = runAll(quorum, (me) =>
     startEcdsaKeygen(suite, {
       scheme,
       session: sessions.keygen,
@@ -305,7 +279,7 @@ const keyAndSignatures = (suite: EcdsaSuite): Json => {
   const shares = made.results;
   const first = found(shares.get('phone'));
   const context = (messages: readonly ProtocolMessage[]): string => hex(found(messages[0]).context);
-  const signed = runBoth((me) =>
+  const signed = runAll(quorum, (me) =>
     startEcdsaSign(suite, {
       share: found(shares.get(me)),
       session: sessions.sign,
@@ -314,7 +288,7 @@ const keyAndSignatures = (suite: EcdsaSuite): Json => {
       rng: seeded(`sign/${me}`),
     }),
   );
-  const presigned = runBoth((me) =>
+  const presigned = runAll(quorum, (me) =>
     startEcdsaPresign(suite, {
       share: found(shares.get(me)),
       session: sessions.presign,
@@ -325,7 +299,7 @@ const keyAndSignatures = (suite: EcdsaSuite): Json => {
   );
   const presignature = found(presigned.results.get('phone'));
   const secrets = quorum.map((me) => [me, hex(found(presigned.results.get(me)).secret.reveal())]);
-  const online = runBoth((me) =>
+  const online = runAll(quorum, (me) =>
     startEcdsaSignPresigned(suite, {
       presignature: found(presigned.results.get(me)),
       share: found(shares.get(me)),
