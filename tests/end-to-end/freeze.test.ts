@@ -23,6 +23,7 @@ import {
 import { readEntry } from '@keepset/log';
 import {
   createApproval,
+  createInvite,
   freezeKey,
   listDevices,
   revokeDevice,
@@ -214,6 +215,35 @@ describe('a frozen key', () => {
     expect(await sign(phone)).toBe('no error');
     expect(await stranger.device.transport.keys()).toEqual([]);
     stranger.close();
+  });
+
+  test('is no concern of a user who brought a key of the same id: the operator names whom is meant', async () => {
+    const stranger = await newDevice(server.invite());
+    // What is left of a witnessed keygen in which the stranger's devices claim this public key.
+    const database = new DatabaseSync(join(options.dataDir, 'keepset.db'));
+    database
+      .prepare(
+        `INSERT INTO keys SELECT ?, key_id, scheme, epoch, 'thresh(2,phone,usb)', public_key, state, frozen_by, NULL, x'00', created_at
+         FROM keys WHERE key_id = ?`,
+      )
+      .run(stranger.account.tenant, key.keyId);
+    database.close();
+    const publicUrl = server.url;
+    expect(await code(createApproval(options, key.keyId))).toBe('input/invalid-argument');
+    expect(await code(createInvite({ ...options, publicUrl }, key.keyId))).toBe('input/invalid-argument');
+    expect(await code(createApproval(options, key.keyId, 'change', 'nobody'))).toBe('input/invalid-argument');
+    const own = laptop.account.device;
+    const early = await createApproval(options, key.keyId, 'change', own);
+    await runFreeze(stranger.device, key.keyId);
+    expect((await refreshTogether(early)).started.epoch).toBe(1);
+    await runFreeze(phone.device, key.keyId);
+    const theirs = await createApproval(options, key.keyId, 'change', stranger.account.device);
+    await expect(refreshTogether(theirs)).rejects.toMatchObject({ code: 'policy/forbidden' });
+    const adoption = await createApproval(options, key.keyId, 'adopt', stranger.account.device);
+    await expect(refreshTogether(adoption)).rejects.toMatchObject({ code: 'policy/forbidden' });
+    const invited = await newDevice(await createInvite({ ...options, publicUrl }, key.keyId, own));
+    expect(invited.account.tenant).toBe(phone.account.tenant);
+    for (const device of [stranger, invited]) device.close();
   });
 });
 
