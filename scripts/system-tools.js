@@ -1,7 +1,7 @@
 // The programs that tests check our work against. They are not ours and not on npm. Plain JavaScript.
 import { execFileSync, spawnSync } from 'node:child_process';
 
-/** Command → Debian package and Homebrew formula. */
+/** Command → Debian package and Homebrew formula; without one it is used on Linux only. */
 const tools = {
   'ssh-keygen': { apt: 'openssh-client', brew: 'openssh' },
   openssl: { apt: 'openssl', brew: 'openssl@3' },
@@ -10,6 +10,10 @@ const tools = {
   mcopy: { apt: 'mtools', brew: 'mtools' },
   'mkfs.fat': { apt: 'dosfstools', brew: 'dosfstools' },
   'fsck.exfat': { apt: 'exfatprogs', brew: 'exfatprogs' },
+  'gnome-keyring-daemon': { apt: 'gnome-keyring' },
+  'secret-tool': { apt: 'libsecret-tools' },
+  'dbus-daemon': { apt: 'dbus-daemon' },
+  'dbus-send': { apt: 'dbus-bin' },
   go: { apt: 'golang-go golang-golang-x-mod-dev', brew: 'go' },
 };
 
@@ -26,7 +30,10 @@ const run = (command, args) =>
 
 /** Installs what is missing where that needs no question; otherwise says what to install and ends the process. */
 export const ensureSystemTools = () => {
-  const missing = Object.entries(tools).filter(([command]) => !isThere(command));
+  const needed = Object.entries(tools).filter(
+    ([, { brew }]) => process.platform === 'linux' || brew !== undefined,
+  );
+  const missing = needed.filter(([command]) => !isThere(command));
   if (missing.length === 0) return;
   const packages = (manager) => missing.flatMap(([, names]) => names[manager].split(' '));
   process.stderr.write(
@@ -40,7 +47,7 @@ export const ensureSystemTools = () => {
     run(command, [...prefix, 'update', '-qq']);
     run(command, [...prefix, 'install', '-y', '-qq', '--no-install-recommends', ...packages('apt')]);
   } else if (isThere('brew')) run('brew', ['install', ...packages('brew')]);
-  const still = Object.keys(tools).filter((command) => !isThere(command));
+  const still = needed.map(([command]) => command).filter((command) => !isThere(command));
   if (still.length === 0) return;
   process.stderr.write(
     `Please install ${still.join(', ')} (Debian: ${packages('apt').join(' ')}) and run npm test again.\n`,

@@ -3,6 +3,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it, vi } from 'vitest';
 import { temporaryFolder } from '../support/folders.ts';
+import { startSecretService } from '../support/secret-service.ts';
 import {
   addDevice,
   failure,
@@ -70,6 +71,57 @@ it.each(['ed25519', 'ecdsa-secp256k1'])(
       expect(await stateOf(copy, keyId)).toMatchObject({ epoch: 1, proof: 'read back' });
       expect(await openedAt(copy)).toMatchObject({ epoch: 1, proof: 'decrypted' });
     }
+  },
+);
+
+it.runIf(process.platform === 'linux')(
+  'in the keyring of the desktop are rewritten, and are away, not gone, while it is locked',
+  async () => {
+    const service = await startSecretService();
+    vi.stubEnv('DBUS_SESSION_BUS_ADDRESS', service.address);
+    const made = await succeed([
+      'keygen',
+      '--scheme',
+      'ed25519',
+      '--policy',
+      'and(server,phone)',
+      ...phone.args,
+    ]);
+    const keyId = made['keyId'] as string;
+    const { kit, code } = await succeed([
+      'backup',
+      '--keyring',
+      '--show-code',
+      '--key',
+      keyId,
+      ...phone.args,
+    ]);
+    const copy: Folder = { device: phone, root: '', kit: kit as string, code: code as string };
+    const drill = ['drill', '--copy', copy.kit, '--code', copy.code, ...phone.args];
+    expect(await succeed(drill)).toMatchObject({ epoch: 0, proof: 'recovery proven' });
+    // The same disk and the same login: one place with the device itself.
+    expect(await stateOf(copy, keyId)).toMatchObject({
+      kind: 'keyring',
+      domain: 'device:phone',
+      counts: true,
+    });
+    service.lock();
+    expect(await stateOf(copy, keyId)).toMatchObject({ reach: { status: 'unreachable' } });
+    expect((await failure(drill)).code).toBe('place/locked');
+    expect(await succeed(['refresh', '--key', keyId, ...phone.args])).toMatchObject({
+      retired: true,
+      copies: [{ kind: 'keyring', outcome: 'unreachable' }],
+    });
+    expect(await stateOf(copy, keyId)).toMatchObject({ stale: 'epoch', counts: false });
+    await service.unlock();
+    expect((await failure(drill)).code).toBe('place/stale');
+    expect(await succeed(['backup', '--again', ...phone.args])).toMatchObject({
+      keys: expect.arrayContaining([
+        expect.objectContaining({ keyId, copies: [expect.objectContaining({ outcome: 'rewritten' })] }),
+      ]) as unknown,
+    });
+    expect(await succeed(drill)).toMatchObject({ epoch: 1, proof: 'recovery proven' });
+    vi.unstubAllEnvs();
   },
 );
 
