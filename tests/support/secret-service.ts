@@ -26,10 +26,14 @@ export const startSecretService = async (): Promise<SecretService> => {
   const folder = temporaryFolder();
   const runtime = join(folder, 'run');
   mkdirSync(runtime, { mode: 0o700 });
-  const bus = start('dbus-daemon', ['--session', '--nofork', '--nopidfile', '--print-address=1']);
+  // Without a display: what is locked is refused at once, and nobody is asked.
+  const nobody = { DISPLAY: '', WAYLAND_DISPLAY: '' };
+  const options = ['--session', '--nofork', '--nopidfile', '--print-address=1'];
+  const bus = start('dbus-daemon', options, { env: nobody });
   await untilSaid(bus, 'guid=', 'stdout');
   const address = bus.stdout().trim();
   const env = {
+    ...nobody,
     DBUS_SESSION_BUS_ADDRESS: address,
     XDG_DATA_HOME: join(folder, 'data'),
     XDG_RUNTIME_DIR: runtime,
