@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { decodeCbor, encodeCbor, type CborValue } from '@keepset/bytes';
 import { makeBackup, modernDialect } from '../../packages/places/test/backup-maker.ts';
+import { healthOfKey } from '../../apps/cli/src/places/health.ts';
+import { withUnlocked } from '../../apps/cli/src/places/unlock.ts';
+import { silentTerminal } from '../support/device.ts';
 import { otherMedium, projectRoot, temporaryFolder } from '../support/folders.ts';
 import {
   bin,
@@ -192,48 +195,63 @@ describe('keepset health', () => {
       const codes = ['--code', made['code'] as string, '--copy-passphrase-file', password];
       return ['finder-backup', 'add', root, ...codes];
     };
+    const look = async (): Promise<Key> => {
+      const { copies, protection } = await withUnlocked({ home }, silentTerminal, (unlocked) =>
+        healthOfKey(unlocked, keyId),
+      );
+      return { protected: protection.isProtected, shortfalls: protection.shortfalls, copies };
+    };
+    const lookAtCopy = async (id: string): Promise<Copy | undefined> =>
+      (await look()).copies.find((copy) => copy.id === id);
     const near = join(temporaryFolder(), 'backup');
     backUp(near);
     const added = await succeed(addition(near));
     const kit = added['kit'] as string;
     expect(added).toMatchObject({ keyId, epoch: 0, domain: 'device:phone', left: [] });
-    expect(await copyOf(keyId, kit)).toMatchObject({
+    expect(await lookAtCopy(kit)).toMatchObject({
       kind: 'finder-backup',
       proof: 'decrypted',
       reach: { status: 'intact' },
       counts: true,
     });
     // Where this computer burns, the backup on its disk burns too; that in the folder was not opened.
-    expect(await healthOf(keyId)).toMatchObject({ protected: false, shortfalls: [{ kind: 'one-place' }] });
-    expect((await copyOf(keyId, folder)).proof).toBe('read back');
+    expect(await look()).toMatchObject({ protected: false, shortfalls: [{ kind: 'one-place' }] });
+    expect(await lookAtCopy(folder)).toMatchObject({ proof: 'read back' });
     const far = join(elsewhere, 'backup');
     cpSync(near, far, { recursive: true });
     expect(await succeed(addition(far))).toMatchObject({ kit, domain: 'location:other-disk' });
-    const spread = await healthOf(keyId);
+    const spread = await look();
     expect(spread.protected).toBe(true);
     expect(spread.copies.map(({ id }) => id).toSorted()).toEqual(['home', folder, kit].toSorted());
     renameSync(far, `${far}-away`);
-    expect(await copyOf(keyId, kit)).toMatchObject({ reach: { status: 'unreachable' }, counts: true });
+    expect(await lookAtCopy(kit)).toMatchObject({ reach: { status: 'unreachable' }, counts: true });
     renameSync(`${far}-away`, far);
     backUp(far);
-    expect(await copyOf(keyId, kit)).toMatchObject({ reach: { status: 'unseen' }, counts: false });
+    expect(await lookAtCopy(kit)).toMatchObject({ reach: { status: 'unseen' }, counts: false });
     const told = await keepset(['health', '--key', keyId, ...phone]);
     expect(told.stdout).toMatch(/Finder backup .* decrypted .* made anew$/m);
     expect(told.stdout).toContain(`keepset finder-backup add ${far} --code -`);
     expect(await succeed(addition(far))).toMatchObject({ kit });
-    expect((await healthOf(keyId)).protected).toBe(true);
+    expect((await look()).protected).toBe(true);
     // New shares: the phone has to be given one, and to be backed up. The old share does not wait for that.
     const refreshed = await keepset(['refresh', '--key', keyId, ...phone]);
     expect(refreshed.stdout).toContain(`finder-backup ${kit.slice(0, 6)}: worth nothing any more.`);
     expect(refreshed.stdout).toContain(`keepset finder-backup add ${far} --code -`);
     expect(refreshed.stdout).not.toContain('keeps its old share');
-    expect(await copyOf(keyId, kit)).toMatchObject({ stale: 'epoch', counts: false });
+    expect(await lookAtCopy(kit)).toMatchObject({ stale: 'epoch', counts: false });
     const early = errorOf(await keepsetJson([...addition(far), ...phone]));
     expect(early).toMatchObject({ code: 'place/stale' });
     expect(early.hint).toContain('keepset finder-backup add');
     backUp(far);
     expect(await succeed(addition(far))).toMatchObject({ kit, epoch: 1 });
-    expect(await copyOf(keyId, kit)).toMatchObject({ proof: 'decrypted', counts: true });
+    expect(await lookAtCopy(kit)).toMatchObject({ proof: 'decrypted', counts: true });
+    // One that is lost is not found by another one of the same share; one of new shares takes its place.
+    await succeed(['health', '--lost', kit]);
+    expect(errorOf(await keepsetJson([...addition(far), ...phone])).code).toBe('input/invalid-argument');
+    await succeed(['refresh', '--key', keyId]);
+    backUp(far);
+    expect(await succeed(addition(far))).toMatchObject({ kit, epoch: 2 });
+    expect(await lookAtCopy(kit)).toMatchObject({ counts: true });
   });
 
   it('loads ledgers of the first version', async () => {

@@ -3,9 +3,9 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bytesEqual } from '@keepset/bytes';
+import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import { openShareFile } from '@keepset/wire';
-import { lookAtFinderBackup, readFinderBackup, type BackupTrace } from '../src/index.ts';
+import { lookAtFinderBackup, nodeFileSystem, readFinderBackup, type BackupTrace } from '../src/index.ts';
 import { makeBackup, modernDialect as modern, type Dialect, type FileInBackup } from './backup-maker.ts';
 import { codeOf } from './contract.ts';
 import { makeWriter, type Writer } from './shares.ts';
@@ -147,6 +147,13 @@ describe('a look without the password', () => {
     expect(await codeOf(lookAtFinderBackup(join(root, 'nowhere'), trace))).toBe('place/unreachable');
     expect(await codeOf(seen((folder) => rmSync(join(folder, 'Manifest.plist'))))).toBe('place/not-found');
     expect(await codeOf(seen((folder) => rmSync(join(folder, 'Manifest.db'))))).toBe('input/unsupported');
+    // macOS lets only some programs see backups.
+    const forbidden = {
+      ...nodeFileSystem,
+      read: () => Promise.reject(new KeepsetError('place/read-only', 'It may not be read.')),
+    };
+    expect(await codeOf(lookAtFinderBackup(standard, trace, forbidden))).toBe('place/unreachable');
+    expect(await codeOf(readFinderBackup(standard, password, { files: forbidden }))).toBe('place/read-only');
   });
 });
 

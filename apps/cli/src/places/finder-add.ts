@@ -36,7 +36,7 @@ type InPhone = Pick<BackupShare, 'domain' | 'path'>;
  * @param key key id or its beginning, where the codes open copies of several
  * @throws KeepsetError as {@link OpenFinderBackup}; `input/unsupported` (not encrypted), `place/not-found` (no share
  * file), `place/locked` (the codes open none), `place/foreign` (only shares of others), `place/stale` (an older epoch or
- * generation), `place/damaged`, `input/invalid-argument` (shares of several keys).
+ * generation), `place/damaged`, `input/invalid-argument` (shares of several keys; a backup that was lost).
  */
 export const addFinderCopy = async (
   { paths, vault }: Unlocked,
@@ -63,8 +63,10 @@ export const addFinderCopy = async (
     const { sha256, ...about } = at;
     const { keyId, epoch } = share.group;
     const kit: LedgerKit = {
-      copies: [],
-      ...ledger.find((each) => each.kit === about.kit),
+      ...takenUp(
+        ledger.find((each) => each.kit === about.kit),
+        epoch,
+      ),
       ...about,
       ...seen,
       keyId,
@@ -93,6 +95,23 @@ export const addFinderCopy = async (
     share.secret.wipe();
     own.secret.wipe();
   }
+};
+
+/**
+ * What goes on of an entry. One that was lost comes back with a later epoch only: until then whoever has the lost backup
+ * has this share, and the entry says so.
+ * @throws KeepsetError `input/invalid-argument`
+ */
+const takenUp = (known: LedgerKit | undefined, epoch: number): Pick<LedgerKit, 'copies'> => {
+  const { lostAt, ...kit } = known ?? { copies: [] };
+  if (lostAt === undefined || kit.copies.every((copy) => copy.epoch < epoch)) return kit;
+  throw new KeepsetError(
+    'input/invalid-argument',
+    `This backup was noted as lost on ${lostAt.slice(0, 10)}.`,
+    {
+      hint: 'If it is in your hands again: `keepset health --found KIT`. If this is another one, run `keepset refresh` first, and put the new share on the phone.',
+    },
+  );
 };
 
 /**

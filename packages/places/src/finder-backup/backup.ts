@@ -106,6 +106,11 @@ export const readManifest = async (
           hint: 'On a Mac, backups lie in ~/Library/Application Support/MobileSync/Backup, one folder for each device.',
         },
       );
+    if (error instanceof KeepsetError && error.code === 'place/read-only')
+      throw new KeepsetError('place/read-only', 'The backup may not be read.', {
+        hint: 'On a Mac, give the terminal Full Disk Access under Privacy & Security, or copy the backup elsewhere.',
+        cause: error,
+      });
     throw error;
   }
 };

@@ -8,7 +8,8 @@ import { hashOf, readDatabase, readManifest, readSealed, type BackupTrace } from
 /**
  * Whether a share file lies in a backup as it did when it was opened there: everything that leads to it is compared.
  * Once the phone was backed up anew, only its absence can be told: what holds its key was written by the phone.
- * @throws KeepsetError `place/unreachable` (no such folder), `place/not-found` (no backup in it), `place/damaged`
+ * @throws KeepsetError `place/unreachable` (no such folder, or none that may be read), `place/not-found` (no backup in
+ * it), `place/damaged`, `input/unsupported`
  * @spec spec/health.md §2
  */
 export const lookAtFinderBackup = async (
@@ -16,6 +17,20 @@ export const lookAtFinderBackup = async (
   trace: BackupTrace,
   files: FileSystem = nodeFileSystem,
 ): Promise<Reach> => {
+  try {
+    return await look(folder, trace, files);
+  } catch (thrown) {
+    const { code, hint } = toKeepsetError(thrown);
+    if (code !== 'place/read-only') throw thrown;
+    // As macOS answers a terminal that the user did not allow to see backups: that is no damage.
+    throw new KeepsetError('place/unreachable', 'The backup may not be read.', {
+      ...(hint === undefined ? {} : { hint }),
+      cause: thrown,
+    });
+  }
+};
+
+const look = async (folder: string, trace: BackupTrace, files: FileSystem): Promise<Reach> => {
   if ((await files.facts(folder)) === null)
     throw new KeepsetError('place/unreachable', `There is no folder ${folder}.`);
   const { encrypted, sha256 } = await readManifest(files, folder);
