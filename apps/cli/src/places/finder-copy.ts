@@ -27,7 +27,7 @@ export const aboutFinderCopy = (
 /**
  * The same for each run of the backup, wherever it lies, and on each device that knows the code. The recipient is no
  * secret, but only who has opened a copy knows it: the id tells the server nothing of the phone.
- * @spec spec/health.md §5
+ * @spec spec/health.md §7
  */
 const kitIdOf = (phone: string, recipient: string): string =>
   toBase32(hashValue('keepset/finder-backup-kit/v1', { phone, recipient }).subarray(0, 16));

@@ -10,7 +10,7 @@ import { hashOf, readDatabase, readManifest, readSealed, type BackupTrace } from
  * Once the phone was backed up anew, only its absence can be told: what holds its key was written by the phone.
  * @throws KeepsetError `place/unreachable` (no such folder, or none that may be read), `place/not-found` (no backup in
  * it), `place/damaged`, `input/unsupported`
- * @spec spec/health.md §2
+ * @spec spec/health.md §7
  */
 export const lookAtFinderBackup = async (
   folder: string,
