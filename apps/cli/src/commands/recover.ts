@@ -1,6 +1,6 @@
 import type { Command } from '../command.ts';
 import { textOption } from '../command.ts';
-import { passphraseOptions } from '../home/passphrase.ts';
+import { copyPassphraseOption, passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions, homePaths } from '../home/paths.ts';
 import { olderOption } from '../places/kits-at-server.ts';
 import { codeOptions } from '../places/recovery-code.ts';
@@ -29,11 +29,7 @@ export const recover: Command = {
     },
     ...codeOptions,
     ...olderOption,
-    'copy-passphrase-file': {
-      type: 'string',
-      value: 'FILE',
-      help: 'Passphrase of the copy or Finder backup',
-    },
+    ...copyPassphraseOption,
     kit: { type: 'string', value: 'KIT', help: 'Which container, where a stick has several' },
     key: { type: 'string', value: 'KEY', help: 'Which key, where there are copies of several' },
     party: { type: 'string', value: 'NAME', help: 'Which party, where there are copies of several' },

@@ -7,6 +7,7 @@ import type { KeyShare } from '@keepset/ceremony';
 import { newKitId, nodeFileSystem, openFilePlace, type SharePlace } from '@keepset/places';
 import { generateIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
 import { findKeyId } from '../home/keys.ts';
+import { usualDomain } from './health.ts';
 import {
   loadLedger,
   nextGeneration,
@@ -160,5 +161,7 @@ const domainOf = async (
   party: string,
 ): Promise<string> => {
   if (path === undefined) return `device:${party}`;
-  return cloud === undefined ? domainOfFolder(path, home, party, 'location:other-disk') : `account:${cloud}`;
+  return cloud === undefined
+    ? domainOfFolder(path, home, party, usualDomain({ kind: 'folder', kit: '' }))
+    : `account:${cloud}`;
 };

@@ -17,11 +17,11 @@ import type { Unlocked } from './unlock.ts';
 import { saveOver } from './usb-create.ts';
 
 /**
- * What became of a copy. `rewritten`: read back as written. `print`: paper, which must be printed anew. `unreachable`:
- * its medium is not there. `gone`: somebody removed it. `failed`: it is there and could not be written. `destroy`: this
+ * What became of a copy. `rewritten`: read back as written. `print`: paper, which must be printed anew. `back-up`: in a
+ * Finder backup, which only the phone makes anew. `unreachable`: its medium is not there. `gone`: somebody removed it. `failed`: it is there and could not be written. `destroy`: this
  * device has no share any more.
  */
-export type Outcome = 'rewritten' | 'print' | 'unreachable' | 'gone' | 'failed' | 'destroy';
+export type Outcome = 'rewritten' | 'print' | 'back-up' | 'unreachable' | 'gone' | 'failed' | 'destroy';
 
 /** One copy that was not current. */
 export interface Rewritten {
@@ -99,6 +99,8 @@ const saidOf = ({ outcome, kind, path = 'FOLDER', reason = '' }: Rewritten): str
         : 'rewritten and read back.';
     case 'print':
       return 'worth nothing any more. Print a new one and destroy this one:\n    keepset kit --out DIR';
+    case 'back-up':
+      return `worth nothing any more. Put the current share on the phone, back it up, then\n    keepset finder-backup add ${path} --code -`;
     case 'unreachable':
       return `NOT rewritten, it cannot be reached. When it is there:\n    ${
         kind === 'usb' ? `keepset usb create ${path} --again` : 'keepset backup --again'
@@ -142,6 +144,7 @@ const rewrite = async (
   share: KeyShare,
 ): Promise<Rewritten> => {
   if (kit.kind === 'kit') return { ...naming(kit), outcome: 'print' };
+  if (kit.kind === 'finder-backup') return { ...naming(kit), outcome: 'back-up' };
   const ledger = await loadLedger(unlocked.paths);
   const reach = await lookAt(kit, ledger);
   if (reach.status === 'unreachable') return { ...naming(kit), outcome: 'unreachable', reason: reach.reason };

@@ -6,7 +6,7 @@ import { textOption } from '../command.ts';
 import { loadAccount } from '../home/account.ts';
 import { withDevice } from '../home/device.ts';
 import { homePaths } from '../home/paths.ts';
-import { adoptKit } from './adopt.ts';
+import { adoptKit } from '../places/adopt.ts';
 import { enrolmentStep, ensureEnrolled } from './enrolled.ts';
 import { readSource } from './questions.ts';
 import { restoreShare } from './restore.ts';

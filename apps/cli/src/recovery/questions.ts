@@ -1,8 +1,8 @@
 /** What recovery asks: options first, the keyboard where somebody is there, else what to give. */
-import { readFile } from 'node:fs/promises';
 import { KeepsetError } from '@keepset/bytes';
 import type { Invocation, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
+import { copyPassphrase } from '../home/passphrase.ts';
 import { givenCodes } from '../places/recovery-code.ts';
 import { askLetter } from '../terminal/choice.ts';
 import { askAloud, type Terminal } from '../terminal/terminal.ts';
@@ -65,19 +65,6 @@ const askPaths = async (terminal: Terminal): Promise<readonly string[]> => {
     });
   const answer = (await askAloud(question)).trim();
   return letter === 'P' ? answer.split(/\s+/) : [answer];
-};
-
-/** Passphrase of a copy or a Finder backup, from a file; undefined where it is to be asked. */
-export const copyPassphrase = async (options: OptionValues): Promise<string | undefined> => {
-  const file = textOption(options, 'copy-passphrase-file');
-  if (file === undefined) return undefined;
-  try {
-    return (await readFile(file, 'utf8')).replace(/\r?\n$/, '');
-  } catch (cause) {
-    throw new KeepsetError('input/invalid-argument', `The passphrase file ${file} cannot be read.`, {
-      cause,
-    });
-  }
 };
 
 /** Says what is going to happen, and asks whether to. @throws KeepsetError `input/invalid-argument` when not. */

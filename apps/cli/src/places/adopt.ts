@@ -1,15 +1,16 @@
-/** A stick, kit or folder that the old device wrote becomes one of this device: it is written anew from now on. */
+/** A stick, kit, folder or Finder backup with a copy of the old device becomes one of this device, which keeps it current. */
 import { createHash } from 'node:crypto';
 import { toKeepsetError } from '@keepset/bytes';
+import type { BackupTrace } from '@keepset/places';
 import { openShareFile, recipientOf, type OpenedShare } from '@keepset/wire';
 import type { HomePaths } from '../home/paths.ts';
-import { usualDomain } from '../places/health.ts';
-import { saveKit } from '../places/ledger.ts';
-import { domainOfFolder } from '../places/look.ts';
+import { usualDomain } from './health.ts';
+import { saveKit } from './ledger.ts';
+import { domainOfFolder } from './look.ts';
 
-/** A stick, printed kit or folder copy that was opened. */
+/** A stick, printed kit, folder copy or copy in a Finder backup that was opened. */
 export interface FoundKit {
-  readonly kind: 'usb' | 'kit' | 'folder';
+  readonly kind: 'usb' | 'kit' | 'folder' | 'finder-backup';
   readonly kit: string;
   /** Of the share file as it lies there. */
   readonly sha256: Uint8Array;
@@ -17,11 +18,16 @@ export interface FoundKit {
   readonly recipient: string;
   /** Absolute path of a stick or folder. */
   readonly path?: string;
+  /** Of a Finder backup: how the copy lies in it. */
+  readonly trace?: BackupTrace;
 }
+
+/** What a kit is, by the recipient of the code that opens it. */
+export type KitAbout = (recipient: string) => Omit<FoundKit, 'sha256' | 'recipient'>;
 
 /** What has to be known of a kit whose share file one of these codes opens. */
 export const foundKit = async (
-  about: Pick<FoundKit, 'kind' | 'kit' | 'path'>,
+  about: KitAbout,
   file: Uint8Array,
   codes: readonly string[],
 ): Promise<FoundKit | undefined> => {
@@ -33,7 +39,8 @@ export const foundKit = async (
       continue;
     }
     const sha256 = new Uint8Array(createHash('sha256').update(file).digest());
-    return { ...about, sha256, recipient: await recipientOf(code) };
+    const recipient = await recipientOf(code);
+    return { ...about(recipient), sha256, recipient };
   }
   return undefined;
 };
