@@ -25,14 +25,14 @@ export interface Life {
 /** A life that ends at a moment counted from 1, or never. */
 export const newLife = (end = Infinity): Life => {
   const moments: string[] = [];
-  const held = new Map<object, () => unknown>();
+  const held: (() => unknown)[] = [];
+  const owners = new WeakSet();
   let dead = false;
   const { promise: death, resolve } = Promise.withResolvers<void>();
   const die = (): void => {
     if (dead) return;
     dead = true;
-    // Whatever is closed already stays so.
-    for (const free of held.values()) void Promise.resolve().then(free).catch(() => undefined);
+    for (const free of held) setFree(free);
     resolve();
   };
   return {
@@ -46,8 +46,19 @@ export const newLife = (end = Infinity): Life => {
     isDead: () => dead,
     death,
     die,
-    holds: (owner, free) => held.set(owner, free),
+    holds: (owner, free) => {
+      if (dead) setFree(free);
+      else if (!owners.has(owner)) held.push(free);
+      owners.add(owner);
+    },
   };
+};
+
+/** Whatever is closed already stays so. */
+const setFree = (free: () => unknown): void => {
+  void Promise.resolve()
+    .then(free)
+    .catch(() => undefined);
 };
 
 const lives = new AsyncLocalStorage<Life>();

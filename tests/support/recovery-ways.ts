@@ -150,7 +150,8 @@ const hasNothingToDo = new Set([
   'input/invalid-argument',
 ]);
 
-const isRecovered = ({ state }: Json): boolean => state === 'recovered' || state === 'nothing-left';
+/** Whether that was the end. */
+export const isRecovered = ({ state }: Json): boolean => state === 'recovered' || state === 'nothing-left';
 
 const fromCopy = (what: string, makeCopy: (scene: Scene) => Promise<string>): Way => {
   const args: Way['args'] = (scene, { code, invite }) => [
@@ -186,7 +187,7 @@ const finishStolen: Way['goOn'] = async (scene, { keyId, said }, turn) => {
 };
 
 const stolen: Way = {
-  what: 'a phone is stolen: until the operator is asked',
+  what: 'a stolen phone, until it is frozen',
   build: inScene((scene) => lostPhone(scene, stickOf)),
   args: stolenArgs,
   goOn: async (scene, facts, turn) => {
@@ -202,7 +203,7 @@ const stolen: Way = {
 
 const approved: Way = {
   ...stolen,
-  what: 'a phone is stolen: once the operator has approved',
+  what: 'a stolen phone, once approved',
   build: inScene(async (scene) => {
     const facts = await lostPhone(scene, stickOf);
     await done(stolenArgs(scene, facts));
@@ -214,7 +215,7 @@ const approved: Way = {
 
 /** No copy: laptop and server repair the share, then all get new ones. */
 const repaired: Way = {
-  what: 'a phone is lost without a copy: the others repair its share',
+  what: 'a lost phone, repaired by others',
   build: inScene(async (scene) => {
     const key = await duo(scene);
     renameSync(scene.at('phone'), scene.at('old'));
@@ -258,7 +259,7 @@ const parkArgs =
   ];
 
 const parked: Way = {
-  what: 'a share is parked',
+  what: 'park',
   build: inScene(async (scene) => {
     const key = await solo(scene);
     return { ...key, code: await stickOf(scene), invite: '', said: '' };
@@ -275,7 +276,7 @@ const parked: Way = {
 
 const unparked: Way = {
   ...parked,
-  what: 'a parked share is put back',
+  what: 'unpark',
   build: inScene(async (scene) => {
     const key = await solo(scene);
     const facts = { ...key, code: await stickOf(scene), invite: '', said: '' };
@@ -290,13 +291,13 @@ const unparked: Way = {
 
 const unparkedAnew: Way = {
   ...unparked,
-  what: 'a parked share is put onto a new computer',
+  what: 'unpark on a new computer',
   build: inScene((scene) => lostPhone(scene, stickOf)),
 };
 
 /** A refresh with two copies to be rewritten. */
 const renewed: Way = {
-  what: 'a refresh rewrites a stick and a folder',
+  what: 'refresh with a stick and a folder',
   build: inScene(async (scene) => {
     const key = await solo(scene);
     const code = await stickOf(scene);
@@ -312,8 +313,8 @@ const renewed: Way = {
 
 /** Ways on which the server stays what it is. */
 export const ways: readonly Way[] = [
-  fromCopy('a phone is lost, and there is a stick', stickOf),
-  fromCopy('a phone is lost, and there is a copy in a cloud', cloudOf),
+  fromCopy('a lost phone, from a stick', stickOf),
+  fromCopy('a lost phone, from a cloud folder', cloudOf),
   stolen,
   approved,
   repaired,

@@ -4,7 +4,7 @@
  */
 import { createPublicKey, verify } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { createApproval, createInvite, startServer, type RunningServer } from '@keepset/server';
@@ -70,10 +70,11 @@ export const enrol = (home: string, invite: string, party: string): Promise<Json
 
 const message = 'what is signed';
 
-const signing = (home: string, keyId: string): readonly string[] => {
+/** A command that signs something. */
+export const signing = (home: string, keyId = ''): readonly string[] => {
   const folder = temporaryFolder();
   writeFileSync(join(folder, 'file'), message);
-  return ['sign', join(folder, 'file'), '--as', 'raw', '--key', keyId, '--out', join(folder, 'sig'), '--home', home];
+  return ['sign', join(folder, 'file'), '--as', 'raw', '--out', join(folder, 'sig'), '--home', home, ...(keyId === '' ? [] : ['--key', keyId])];
 };
 
 /** The device signs, and OpenSSL accepts that under the public key. @param pem of an Ed25519 key */
@@ -88,14 +89,6 @@ export const expectSignature = async (home: string, keyId: string, pem: string):
 export const expectNoSignature = async (home: string, keyId: string): Promise<void> => {
   expect(await tried(signing(home, keyId))).toMatch(/^(abort\/wrong-epoch|policy\/revoked)$/);
 };
-
-/** All files in a folder and in those in it. */
-export const filesIn = (folder: string): readonly string[] =>
-  existsSync(folder)
-    ? readdirSync(folder, { withFileTypes: true, recursive: true })
-        .filter((entry) => entry.isFile())
-        .map((entry) => join(entry.parentPath, entry.name))
-    : [];
 
 /** A folder that is there. */
 export const madeFolder = (path: string): string => {
