@@ -104,20 +104,22 @@ const expectNothingLost = async (way: Way, scene: Scene, facts: Built, template:
 
 /** In the end: one epoch everywhere, the key signs, what is old is refused, and nothing lies about. */
 const expectWhole = async (way: Way, scene: Scene, facts: Built, template: string): Promise<void> => {
-  const { keyId, pem, code } = facts;
+  const { keyId, pem } = facts;
   const home = scene.at(way.home);
   const paths = homePaths({ home });
   await expectSignature(home, keyId, pem);
   const epoch = epochAtServer(scene, keyId);
   expect(way.epochs).toContain(epoch);
-  expect(readdirSync(paths.shares).map((name) => name.replace(/\.\d+\.age$/, ''))).toEqual([`${keyId}.${epoch}`]);
+  expect(readdirSync(paths.shares).map((name) => name.replace(/\.\d+\.age$/, ''))).toEqual([
+    `${keyId}.${epoch}`,
+  ]);
   expect(await loadRecords(paths)).toEqual([]);
   expect(filesIn(paths.journal).filter((file) => !file.endsWith('.tmp'))).toEqual([]);
   await expectReadable(scene, facts);
   // Each medium is known once, and holds the newest copy, of which the server knows.
   const ledger = await expectTrue(scene, home, template);
   const media = mediaOf(scene.at('')).filter((path) => basename(path) !== 'old-copy');
-  expect(ledger.map((kit) => kit.path).toSorted()).toEqual(media.toSorted());
+  expect(ledger.map(({ path = '' }) => path).toSorted()).toEqual(media.toSorted());
   for (const kit of ledger) {
     const newest = newestWritten(kit);
     expect(newest).toMatchObject({ epoch });
@@ -168,14 +170,21 @@ const oneOf = (places: readonly number[], why: string): readonly number[] => {
  * Moments at which to die, counted from 1: all of them, or the last one, some at which the other side has acted and this
  * one does not know it yet, and some of the others.
  * @param passed moments at the beginning that are not meant
+ * @param few where each run takes its time
  */
-const placesIn = (what: string, moments: readonly string[], passed = 0): readonly number[] => {
+const placesIn = (
+  what: string,
+  moments: readonly string[],
+  { passed = 0, few = false } = {},
+): readonly number[] => {
   const all = moments.map((_, i) => i + 1).slice(passed);
   if (isEvery) return all;
   const answers = all.filter((at) => /^(request.emit|response.end)$/.test(moments[at - 1] ?? ''));
   const half = (places: readonly number[], which: 0 | 1): readonly number[] =>
     oneOf(places.slice(...(which === 0 ? [0, places.length / 2] : [places.length / 2])), `${what} ${which}`);
-  const places = [half(answers, 0), half(answers, 1), half(all, 0), half(all, 1), all.slice(-1)];
+  const places = few
+    ? [oneOf(answers, what), oneOf(all, what), all.slice(-1)]
+    : [half(answers, 0), half(answers, 1), half(all, 0), half(all, 1), all.slice(-1)];
   return [...new Set(places.flat())].toSorted((a, b) => a - b);
 };
 
@@ -233,7 +242,8 @@ it.each([...ways, ...serverWays])('$what: cut off at any moment, it goes on', as
   await begin(way, rehearsal, stage.facts, life);
   await rehearsal.close();
   expect(life.isDead()).toBe(false);
-  await dieAt(stage, life.moments, placesIn(way.what, life.moments), async (at) => {
+  const places = placesIn(way.what, life.moments, { few: way.together !== undefined });
+  await dieAt(stage, life.moments, places, async (at) => {
     const scene = await openStage(stage);
     const dying = newLife(at);
     await begin(way, scene, stage.facts, dying);
@@ -264,7 +274,7 @@ describe('real processes', () => {
     await scene.close();
     const moments = linesOf(file);
     expect(moments).toEqual(inside.moments);
-    await dieAt(stage, moments, placesIn('killed', moments), async (at) => {
+    await dieAt(stage, moments, placesIn('killed', moments, { few: true }), async (at) => {
       const fresh = await openStage(stage);
       const ended = await run(process.execPath, args, { env: { KEEPSET_KILL_AT: String(at) } });
       expect(ended).toMatchObject({ signal: 'SIGKILL' });
@@ -294,7 +304,8 @@ describe('real processes', () => {
     const [alone, moments] = [linesOf(idle), linesOf(busy)];
     const started = alone.findIndex((moment, i) => moment !== moments[i]);
     const worked: boolean[] = [];
-    await dieAt(stage, moments, placesIn('server', moments, started < 0 ? alone.length : started), async (at) => {
+    const places = placesIn('server', moments, { passed: started < 0 ? alone.length : started });
+    await dieAt(stage, moments, places, async (at) => {
       worked.push(await onServer({ KEEPSET_KILL_AT: String(at) }, true));
       return openStage(stage, false);
     });

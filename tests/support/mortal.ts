@@ -88,8 +88,7 @@ const watchAll = (): Promise<void> =>
     if (life === undefined) return undefined;
     if (name === 'request.end') askers.set(owner, life);
     const free = frees[name];
-    if (free !== undefined)
-      life.holds(owner, () => (Reflect.get(owner, free) as () => unknown).call(owner));
+    if (free !== undefined) life.holds(owner, () => (Reflect.get(owner, free) as () => unknown).call(owner));
     return life.pass(name) ? undefined : never(name, owner);
   });
 
@@ -100,7 +99,9 @@ export interface Command {
   /** Resolves with the match when it has said something; never if it ends before. */
   readonly until: (pattern: RegExp) => Promise<RegExpExecArray>;
   /** Its exit code and result, or undefined for one that died. */
-  readonly ended: Promise<{ readonly code: number; readonly json: Readonly<Record<string, unknown>> } | undefined>;
+  readonly ended: Promise<
+    { readonly code: number; readonly json: Readonly<Record<string, unknown>> } | undefined
+  >;
 }
 
 /** Starts `keepset ARGS` here, with nobody at the keyboard. */

@@ -73,7 +73,12 @@ export const addDevice = async (home: string): Promise<string> =>
   String((await done(['add-device', '--home', home]))['invitation']);
 
 /** Begins a command, and joins it from the laptop as soon as it asks for that. */
-export const joinedByLaptop = (scene: Scene, args: readonly string[], life?: Life, others?: Life): Command => {
+export const joinedByLaptop = (
+  scene: Scene,
+  args: readonly string[],
+  life?: Life,
+  others?: Life,
+): Command => {
   const running = command(args, life);
   void running.until(/on laptop: {2}keepset join (\S+)/).then(([, code = '']) => {
     void command(['join', code, '--home', scene.at('laptop')], others).ended;
@@ -85,12 +90,20 @@ export const joinedByLaptop = (scene: Scene, args: readonly string[], life?: Lif
 export const withLaptop = async (scene: Scene, args: readonly string[]): Promise<Json> => {
   const running = joinedByLaptop(scene, args);
   const { code = -1, json = {} } = (await running.ended) ?? {};
-  if (code !== 0) throw new Error(`${args.slice(0, 2).join(' ')}: ${JSON.stringify(json)}\n${running.said()}`);
+  if (code !== 0)
+    throw new Error(`${args.slice(0, 2).join(' ')}: ${JSON.stringify(json)}\n${running.said()}`);
   return json;
 };
 
 const stickOf = async (scene: Scene): Promise<string> => {
-  const made = await done(['usb', 'create', madeFolder(scene.at('copy')), '--show-code', '--home', scene.at('phone')]);
+  const made = await done([
+    'usb',
+    'create',
+    madeFolder(scene.at('copy')),
+    '--show-code',
+    '--home',
+    scene.at('phone'),
+  ]);
   return String(made['code']);
 };
 
@@ -153,10 +166,15 @@ const hasNothingToDo = new Set([
 /** Whether that was the end. */
 export const isRecovered = ({ state }: Json): boolean => state === 'recovered' || state === 'nothing-left';
 
+const copyOptions = (scene: Scene, code: string): string[] => ['--from', scene.at('copy'), '--code', code];
+const invited = (scene: Scene, invite: string): string[] => ['--invite', invite, '--home', scene.at('new')];
+
 const fromCopy = (what: string, makeCopy: (scene: Scene) => Promise<string>): Way => {
   const args: Way['args'] = (scene, { code, invite }) => [
-    ...['recover', '--lost', '--from', scene.at('copy'), '--code', code],
-    ...['--invite', invite, '--home', scene.at('new')],
+    'recover',
+    '--lost',
+    ...copyOptions(scene, code),
+    ...invited(scene, invite),
   ];
   return {
     what,
@@ -172,8 +190,10 @@ const fromCopy = (what: string, makeCopy: (scene: Scene) => Promise<string>): Wa
 };
 
 const stolenArgs: Way['args'] = (scene, { code, invite }) => [
-  ...['recover', '--stolen', '--from', scene.at('copy'), '--code', code],
-  ...['--invite', invite, '--home', scene.at('new')],
+  'recover',
+  '--stolen',
+  ...copyOptions(scene, code),
+  ...invited(scene, invite),
 ];
 
 /** With the operator's approval, and with another one where that was spent. */
@@ -221,9 +241,7 @@ const repaired: Way = {
     renameSync(scene.at('phone'), scene.at('old'));
     return { ...key, code: '', invite: await addDevice(scene.at('laptop')), said: '' };
   }),
-  args: (scene, { invite }) => [
-    ...['recover', '--lost', '--party', 'phone', '--invite', invite, '--home', scene.at('new')],
-  ],
+  args: (scene, { invite }) => ['recover', '--lost', '--party', 'phone', ...invited(scene, invite)],
   together: async (scene, facts, life, others) => {
     const laptop = await repairFromLaptop(scene, facts, others);
     await joinedByLaptop(scene, [...repaired.args(scene, facts), '--join', laptop], life, others).ended;
@@ -253,9 +271,11 @@ const repairFromLaptop = async (scene: Scene, { keyId }: Facts, life?: Life): Pr
 const parkArgs =
   (name: 'park' | 'unpark'): Way['args'] =>
   (scene, { code, invite }) => [
-    ...[name, '--from', scene.at('copy'), '--code', code],
+    name,
+    ...copyOptions(scene, code),
     ...(invite === '' ? [] : ['--invite', invite]),
-    ...['--home', scene.at('phone')],
+    '--home',
+    scene.at('phone'),
   ];
 
 const parked: Way = {
@@ -267,7 +287,8 @@ const parked: Way = {
   args: parkArgs('park'),
   goOn: async (scene, facts) => {
     await done(parkArgs('park')(scene, facts));
-    if (await currentShare(homePaths({ home: scene.at('phone') }), facts.keyId)) throw new Error('it is still there');
+    if (await currentShare(homePaths({ home: scene.at('phone') }), facts.keyId))
+      throw new Error('it is still there');
     await done(parkArgs('unpark')(scene, facts));
   },
   home: 'phone',

@@ -74,7 +74,17 @@ const message = 'what is signed';
 export const signing = (home: string, keyId = ''): readonly string[] => {
   const folder = temporaryFolder();
   writeFileSync(join(folder, 'file'), message);
-  return ['sign', join(folder, 'file'), '--as', 'raw', '--out', join(folder, 'sig'), '--home', home, ...(keyId === '' ? [] : ['--key', keyId])];
+  return [
+    'sign',
+    join(folder, 'file'),
+    '--as',
+    'raw',
+    '--out',
+    join(folder, 'sig'),
+    '--home',
+    home,
+    ...(keyId === '' ? [] : ['--key', keyId]),
+  ];
 };
 
 /** The device signs, and OpenSSL accepts that under the public key. @param pem of an Ed25519 key */

@@ -5,7 +5,7 @@ import { expect } from 'vitest';
 import { loadAccount } from '../../apps/cli/src/home/account.ts';
 import { homePaths } from '../../apps/cli/src/home/paths.ts';
 import type { Life } from './mortal.ts';
-import { errorCodeOf, copyFolder, done, enrol, openScene, signing, type Scene } from './scene.ts';
+import { copyFolder, done, errorCodeOf, openScene, signing, type Scene } from './scene.ts';
 import {
   addDevice,
   duo,
@@ -18,11 +18,23 @@ import {
 } from './recovery-ways.ts';
 
 const moveArgs = (home: string, invite: string): readonly string[] => [
-  ...['recover', '--server-gone', '--invite', invite, '--home', home],
+  'recover',
+  '--server-gone',
+  '--invite',
+  invite,
+  '--home',
+  home,
 ];
 
 const bringArgs = (scene: Scene, approval: string): readonly string[] => [
-  ...['recover', '--server-gone', '--with', 'laptop', '--approval', approval, '--home', scene.at('phone')],
+  'recover',
+  '--server-gone',
+  '--with',
+  'laptop',
+  '--approval',
+  approval,
+  '--home',
+  scene.at('phone'),
 ];
 
 /** A key under two devices and a server that is gone; what happens on the next server before the way begins. */
@@ -97,7 +109,12 @@ const brought: Way = {
 };
 
 const restoredArgs = (scene: Scene, { invite: head }: Facts, approval: string): readonly string[] => [
-  ...['recover', '--server-restored', '--log-head', head, '--home', scene.at('phone')],
+  'recover',
+  '--server-restored',
+  '--log-head',
+  head,
+  '--home',
+  scene.at('phone'),
   ...(approval === '' ? [] : ['--with', 'laptop', '--approval', approval]),
 ];
 
@@ -149,8 +166,7 @@ const adopted: Way = {
   ),
   args: (scene, facts) => restoredArgs(scene, facts, facts.said),
   together: together(() => adopted),
-  goOn: (scene, facts) =>
-    untilRecovered(scene, facts, (approval) => restoredArgs(scene, facts, approval)),
+  goOn: (scene, facts) => untilRecovered(scene, facts, (approval) => restoredArgs(scene, facts, approval)),
   home: 'phone',
   epochs: [2, 3],
 };

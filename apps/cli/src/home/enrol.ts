@@ -44,7 +44,8 @@ export const enrolHome = async (
   // Keys in clear may be among what was cut off.
   await removeCutOff(paths.root);
   const account =
-    (await enrolAgain(paths, invite, party, passphrase)) ?? (await enrolAnew(paths, invite, party, passphrase));
+    (await enrolAgain(paths, invite, party, passphrase)) ??
+    (await enrolAnew(paths, invite, party, passphrase));
   await saveAccount(paths.account, account);
   return account;
 };

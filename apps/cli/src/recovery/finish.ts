@@ -60,7 +60,10 @@ export const resumable = async (
  * shares and nobody asks for another one. Where somebody is there to be asked, the questions of a new recovery follow.
  * @returns whether that was all
  */
-export const hasNothingLeft = async ({ options, terminal }: Invocation, paths: HomePaths): Promise<boolean> => {
+export const hasNothingLeft = async (
+  { options, terminal }: Invocation,
+  paths: HomePaths,
+): Promise<boolean> => {
   if (options['lost'] === true || options['stolen'] === true) return false;
   const keys = await heldKeys(paths);
   if (keys.length === 0) return false;

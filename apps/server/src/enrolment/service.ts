@@ -45,8 +45,12 @@ export const enrolDevice = (
     });
   if (row.revoked) throw revokedDevice();
   if (row.party !== request.party)
-    throw new KeepsetError('input/invalid-argument', `This code has enrolled this very device as ${row.party}.`, {
-      hint: `Enrol it as ${row.party}, or in another folder with a new code.`,
-    });
+    throw new KeepsetError(
+      'input/invalid-argument',
+      `This code has enrolled this very device as ${row.party}.`,
+      {
+        hint: `Enrol it as ${row.party}, or in another folder with a new code.`,
+      },
+    );
   return { tenant: row.tenant, device: row.device, ...announcement };
 };

@@ -92,7 +92,8 @@ export const enrolmentStore = (database: Database): EnrolmentStore => {
     enrol: (codeHash, { device, authKey, publicKey, party }, newTenant, now) =>
       inTransaction(database, () => {
         const known = findDevice(authKey);
-        if (known !== undefined) return readSpender.get(codeHash)?.['auth_key'] === authKey ? known : undefined;
+        if (known !== undefined)
+          return readSpender.get(codeHash)?.['auth_key'] === authKey ? known : undefined;
         const code = readCode.get(codeHash, now);
         if (code === undefined) return undefined;
         const tenant = code['tenant'] === null ? newTenant : textColumn(code, 'tenant');
