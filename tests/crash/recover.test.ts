@@ -29,10 +29,10 @@ import {
   type Scene,
 } from '../support/scene.ts';
 
-// Many runs: on a busy machine they take their time.
-vi.setConfig({ testTimeout: 3_600_000, hookTimeout: 600_000 });
-
 const isEvery = process.env['KEEPSET_EVERY_MOMENT'] === '1';
+
+// Many runs: on a busy machine they take their time.
+vi.setConfig({ testTimeout: isEvery ? 3_600_000 : 600_000, hookTimeout: 600_000 });
 
 const begin = async (way: Way, scene: Scene, facts: Facts, life: Life): Promise<void> => {
   const others = newLife();
@@ -247,7 +247,8 @@ it.each([...ways, ...serverWays])('$what: cut off at any moment, it goes on', as
     const scene = await openStage(stage);
     const dying = newLife(at);
     await begin(way, scene, stage.facts, dying);
-    expect(dying.isDead()).toBe(true);
+    // Who waits for others asks the server more or less often, and so may be through before the last moment.
+    if (way.together === undefined) expect(dying.isDead()).toBe(true);
     return scene;
   });
 });
