@@ -3,8 +3,6 @@
  * what spec/recovery.md says. KEEPSET_EVERY_MOMENT=1 goes through all of them; by default it is a sample that differs from
  * commit to commit.
  */
-import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -15,10 +13,11 @@ import { loadLedger, newestWritten, type LedgerKit } from '../../apps/cli/src/pl
 import { loadRecords } from '../../apps/cli/src/recovery/record.ts';
 import { openAll } from '../../apps/cli/src/recovery/source.ts';
 import { silentTerminal } from '../support/device.ts';
-import { filesIn, projectRoot, temporaryFolder } from '../support/folders.ts';
+import { filesIn, hashesOf, projectRoot, temporaryFolder } from '../support/folders.ts';
 import { command, newLife, type Life } from '../support/mortal.ts';
 import { bin, firstLine, folderOptions, run, start } from '../support/processes.ts';
 import { ways, type Built, type Facts, type Way } from '../support/recovery-ways.ts';
+import { isEvery, placesIn } from '../support/sample.ts';
 import { serverWays } from '../support/server-ways.ts';
 import {
   copyFolder,
@@ -28,8 +27,6 @@ import {
   tried,
   type Scene,
 } from '../support/scene.ts';
-
-const isEvery = process.env['KEEPSET_EVERY_MOMENT'] === '1';
 
 // Many runs: on a busy machine they take their time.
 vi.setConfig({ testTimeout: isEvery ? 3_600_000 : 600_000, hookTimeout: 600_000 });
@@ -48,10 +45,6 @@ const epochAtServer = ({ data }: Scene, keyId: string): number | undefined => {
   database.close();
   return row === undefined ? undefined : Number(row['epoch']);
 };
-
-const sha256 = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
-const hashesOf = (...folders: readonly string[]): ReadonlySet<string> =>
-  new Set(folders.flatMap(filesIn).map(sha256));
 
 const mediaOf = (root: string): readonly string[] =>
   ['copy', 'cloud', 'old-copy'].map((name) => join(root, name)).filter((path) => existsSync(path));
@@ -148,44 +141,6 @@ const newestAtServer = ({ data }: Scene, kit: string): string => {
   const row = database.prepare('SELECT sha256 FROM kits WHERE kit = ?').get(kit);
   database.close();
   return row === undefined ? 'nothing' : toHex(row['sha256'] as Uint8Array);
-};
-
-/** The seed of the sample: other moments for every commit, and the same ones for the same commit. */
-const seed = ((): string => {
-  try {
-    return execFileSync('git', ['rev-parse', 'HEAD'], { cwd: projectRoot, encoding: 'utf8', stdio: 'pipe' });
-  } catch {
-    return 'not a clone';
-  }
-})();
-
-/** One of several, by the seed. */
-const oneOf = (places: readonly number[], why: string): readonly number[] => {
-  const hash = createHash('sha256').update(`${seed}${why}`).digest().readUInt32BE();
-  const place = places[hash % Math.max(1, places.length)];
-  return place === undefined ? [] : [place];
-};
-
-/**
- * Moments at which to die, counted from 1: all of them, or the last one, some at which the other side has acted and this
- * one does not know it yet, and some of the others.
- * @param passed moments at the beginning that are not meant
- * @param few where each run takes its time
- */
-const placesIn = (
-  what: string,
-  moments: readonly string[],
-  { passed = 0, few = false } = {},
-): readonly number[] => {
-  const all = moments.map((_, i) => i + 1).slice(passed);
-  if (isEvery) return all;
-  const answers = all.filter((at) => /^(request.emit|response.end)$/.test(moments[at - 1] ?? ''));
-  const half = (places: readonly number[], which: 0 | 1): readonly number[] =>
-    oneOf(places.slice(...(which === 0 ? [0, places.length / 2] : [places.length / 2])), `${what} ${which}`);
-  const places = few
-    ? [oneOf(answers, what), oneOf(all, what), all.slice(-1)]
-    : [half(answers, 0), half(answers, 1), half(all, 0), half(all, 1), all.slice(-1)];
-  return [...new Set(places.flat())].toSorted((a, b) => a - b);
 };
 
 /** A way with its scene. Devices remember where their sticks are: every run takes place in one and the same folder. */

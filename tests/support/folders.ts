@@ -1,4 +1,5 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,6 +28,12 @@ export const filesIn = (folder: string): readonly string[] =>
         .filter((entry) => entry.isFile())
         .map((entry) => join(entry.parentPath, entry.name))
     : [];
+
+/** SHA-256 of every file in these folders, in hex. */
+export const hashesOf = (...folders: readonly string[]): ReadonlySet<string> =>
+  new Set(
+    folders.flatMap(filesIn).map((path) => createHash('sha256').update(readFileSync(path)).digest('hex')),
+  );
 
 /** A folder on another medium than the temporary folder; whoever asks removes it. */
 export const otherMedium = (): string => {

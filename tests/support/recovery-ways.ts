@@ -51,7 +51,7 @@ const pemOf = async (home: string, keyId: string): Promise<string> =>
   String(((await done(['show', keyId, '--home', home]))['forms'] as Json)['pem']);
 
 /** Somebody with a phone and a key. */
-const solo = async (scene: Scene): Promise<{ keyId: string; pem: string }> => {
+export const solo = async (scene: Scene): Promise<{ keyId: string; pem: string }> => {
   const phone = scene.at('phone');
   await enrol(phone, scene.server.invite(), 'phone');
   const keyId = String((await done(['keygen', '--home', phone]))['keyId']);
