@@ -13,11 +13,14 @@ const commonOptions: Readonly<Record<string, OptionSpec>> = {
 
 /**
  * Runs one command line.
+ * @param terminal where it shows what it does; the process's own by default
  * @returns the exit code: 0, or that of the error's family (see `keepset --help`).
  */
-export const main = async (args: readonly string[]): Promise<number> => {
+export const main = async (
+  args: readonly string[],
+  terminal: Terminal = terminalFor(args.includes('--json')),
+): Promise<number> => {
   const [name, ...rest] = args;
-  const terminal = terminalFor(args.includes('--json'));
   try {
     if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
       terminal.result({ commands: commandNames }, [await overview(rest[0])]);

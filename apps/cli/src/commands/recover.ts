@@ -4,7 +4,7 @@ import { copyPassphraseOption, passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions, homePaths } from '../home/paths.ts';
 import { olderOption } from '../places/kits-at-server.ts';
 import { codeOptions } from '../places/recovery-code.ts';
-import { finishRecovery, resumable } from '../recovery/finish.ts';
+import { finishRecovery, hasNothingLeft, resumable } from '../recovery/finish.ts';
 import { recoverByRepair } from '../recovery/by-repair.ts';
 import { recoverFromCopy } from '../recovery/from-copy.ts';
 import { recoverServerGone, recoverServerRestored } from '../recovery/server.ts';
@@ -65,8 +65,9 @@ export const recover: Command = {
     if (options['server-gone'] === true) return recoverServerGone(invocation, paths);
     if (options['server-restored'] === true) return recoverServerRestored(invocation);
     if (textOption(options, 'join') !== undefined) return recoverByRepair(invocation, paths);
-    const begun = textOption(options, 'from') === undefined ? await resumable(options, paths) : undefined;
+    if (textOption(options, 'from') !== undefined) return recoverFromCopy(invocation, paths);
+    const begun = await resumable(options, paths);
     if (begun !== undefined) return finishRecovery(invocation, paths, begun);
-    return recoverFromCopy(invocation, paths);
+    if (!(await hasNothingLeft(invocation, paths))) await recoverFromCopy(invocation, paths);
   },
 };

@@ -3,7 +3,6 @@ import type { Invocation } from '../command.ts';
 import { textOption } from '../command.ts';
 import { withDevice, type OpenDevice } from '../home/device.ts';
 import type { HomePaths } from '../home/paths.ts';
-import { adoptKit } from '../places/adopt.ts';
 import { compareWithServer, olderLine } from '../places/kits-at-server.ts';
 import { enrolmentStep, ensureEnrolled } from './enrolled.ts';
 import { freezeFirst, freezingStep, theftLines } from './theft.ts';
@@ -38,8 +37,7 @@ export const recoverFromCopy = async (invocation: Invocation, paths: HomePaths):
     await withDevice(options, terminal, async (open) => {
       if (cause === 'stolen') await freezeFirst(open, terminal, share.group.keyId);
       const recovery = { cause, from: copy.where };
-      await restoreShare(open, paths, share, recovery, () => compareKit(open, invocation, copy));
-      if (copy.kit !== undefined) await adoptKit(paths, copy.kit, copy.opened);
+      await restoreShare(open, paths, copy, recovery, () => compareKit(open, invocation, copy));
       terminal.note(
         `Restored: this device is ${share.party} again, with the share of epoch ${share.group.epoch}.`,
       );
