@@ -1,7 +1,8 @@
 /** Copies follow the share through the changes that need several devices: a reshare and a repair, on every side. */
-import { readdirSync, rmSync } from 'node:fs';
+import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it, vi } from 'vitest';
+import { makeBackup, modernDialect } from '../../packages/places/test/backup-maker.ts';
 import { temporaryFolder } from '../support/folders.ts';
 import { startSecretService } from '../support/secret-service.ts';
 import {
@@ -129,6 +130,15 @@ it('are rewritten after a repair where it changed what they hold beside the secr
   const keyId = await newKey('ecdsa-secp256k1');
   const [helper, lost] = [await copyOf(phone, keyId), await copyOf(laptop, keyId)];
   const before = await openedAt(helper);
+  // The helper's copy as it was before the repair, in a Finder backup too.
+  const backup = join(temporaryFolder(), 'backup');
+  const content = readFileSync(join(helper.root, `keepset-${helper.kit}`, files(helper)[0] ?? ''));
+  makeBackup(backup, 'finder', modernDialect, [{ domain: 'AppDomain-x', path: 'Documents/a.age', content }]);
+  const password = join(temporaryFolder(), 'password');
+  writeFileSync(password, 'finder\n');
+  const opening = ['--code', helper.code, '--copy-passphrase-file', password];
+  const add = ['finder-backup', 'add', backup, ...opening, ...phone.args];
+  const inBackup = await succeed(add);
   const own = join(laptop.home, 'shares');
   for (const name of readdirSync(own).filter((each) => each.startsWith(keyId))) rmSync(join(own, name));
   const approval = await world.approve(keyId);
@@ -136,7 +146,14 @@ it('are rewritten after a repair where it changed what they hold beside the secr
     ['repair', 'laptop', '--approval', approval, '--key', keyId, ...phone.args],
     { laptop: joining(laptop) },
   );
-  expect(repaired).toMatchObject({ epoch: 0, retired: true, copies: [{ outcome: 'rewritten' }] });
+  expect(repaired).toMatchObject({ epoch: 0, retired: true });
+  const outcomes = (repaired['copies'] as Json[]).map(({ kit, outcome }) => [kit, outcome]);
+  expect(new Map(outcomes as [unknown, unknown][])).toEqual(
+    new Map([
+      [helper.kit, 'rewritten'],
+      [inBackup['kit'], 'back-up'],
+    ]),
+  );
   for (const copy of [helper, lost]) {
     const state = await stateOf(copy, keyId);
     expect(state).toMatchObject({ epoch: 0, proof: 'read back' });
@@ -152,4 +169,12 @@ it('are rewritten after a repair where it changed what they hold beside the secr
   expect((await failure(['drill', lost.root, '--code', helper.code, ...laptop.args])).code).toBe(
     'place/locked',
   );
+  expect(await stateOf({ ...helper, kit: inBackup['kit'] as string }, keyId)).toMatchObject({
+    stale: 'generation',
+  });
+  // Also where the device has forgotten when it was made: it is not the share that the device holds.
+  rmSync(join(phone.home, 'usb-ledger'), { recursive: true });
+  const old = await failure(add);
+  expect(old.code).toBe('place/stale');
+  expect(old.message).toContain('before a repair');
 });

@@ -217,7 +217,8 @@ describe('keepset health', () => {
     // Where this computer burns, the backup on its disk burns too; that in the folder was not opened.
     expect(await look()).toMatchObject({ protected: false, shortfalls: [{ kind: 'one-place' }] });
     expect(await lookAtCopy(folder)).toMatchObject({ proof: 'read back' });
-    const far = join(elsewhere, 'backup');
+    // As on a Mac, with a space in its path.
+    const far = join(elsewhere, 'Application Support', 'backup');
     cpSync(near, far, { recursive: true });
     expect(await succeed(addition(far))).toMatchObject({ kit, domain: 'location:other-disk' });
     const spread = await look();
@@ -230,13 +231,13 @@ describe('keepset health', () => {
     expect(await lookAtCopy(kit)).toMatchObject({ reach: { status: 'unseen' }, counts: false });
     const told = await keepset(['health', '--key', keyId, ...phone]);
     expect(told.stdout).toMatch(/Finder backup .* decrypted .* made anew$/m);
-    expect(told.stdout).toContain(`keepset finder-backup add ${far} --code -`);
+    expect(told.stdout).toContain(`keepset finder-backup add '${far}' --code -`);
     expect(await succeed(addition(far))).toMatchObject({ kit });
     expect((await look()).protected).toBe(true);
     // New shares: the phone has to be given one, and to be backed up. The old share does not wait for that.
     const refreshed = await keepset(['refresh', '--key', keyId, ...phone]);
     expect(refreshed.stdout).toContain(`finder-backup ${kit.slice(0, 6)}: worth nothing any more.`);
-    expect(refreshed.stdout).toContain(`keepset finder-backup add ${far} --code -`);
+    expect(refreshed.stdout).toContain(`keepset finder-backup add '${far}' --code -`);
     expect(refreshed.stdout).not.toContain('keeps its old share');
     expect(await lookAtCopy(kit)).toMatchObject({ stale: 'epoch', counts: false });
     const early = errorOf(await keepsetJson([...addition(far), ...phone]));

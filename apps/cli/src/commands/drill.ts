@@ -14,6 +14,7 @@ import { codeOptions, givenCodes, withCodes } from '../places/recovery-code.ts';
 import { refuseStale } from '../places/stale.ts';
 import { withUnlocked, type Unlocked } from '../places/unlock.ts';
 import { groupPrompts } from '../terminal/group.ts';
+import { shellWord } from '../terminal/shell.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 export const drill: Command = {
@@ -148,7 +149,7 @@ const openedLines = ({ opened, noted, seen }: OpenedBackup): readonly string[] =
 const unlistedLine = (backup: string | undefined): string =>
   backup === undefined
     ? 'This device did not write this copy, so health will not list it.'
-    : `This copy is not in the ledger yet: keepset finder-backup add ${backup} --code -`;
+    : `This copy is not in the ledger yet: keepset finder-backup add ${shellWord(backup)} --code -`;
 
 const asJson = (
   { opened, noted }: OpenedBackup,

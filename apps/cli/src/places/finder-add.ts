@@ -79,7 +79,7 @@ export const addFinderCopy = async (
       ...(before ?? { epoch, generation, sha256, createdAt, state: 'written' }),
       source,
     };
-    refuseStale({ opened: chosen.opened, noted: { kit, copy } }, own, ownGeneration, false);
+    refuseStale({ opened: chosen.opened, noted: { kit, copy }, seen }, own, ownGeneration, false);
     await saveKit(paths, withObservation(kit, copy, { kind: 'opened' }));
     return {
       kit: kit.kit,

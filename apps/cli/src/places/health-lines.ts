@@ -1,5 +1,6 @@
 /** The health of a key in words, 80 columns wide. */
 import { propertiesOf, type CopyKind, type Protection, type Shortfall } from '@keepset/places';
+import { shellWord } from '../terminal/shell.ts';
 import type { KeyHealth, ListedCopy } from './health.ts';
 
 /** The table of a key's copies, the verdict and what to do next. */
@@ -86,7 +87,7 @@ const makers = ['      keepset usb create FOLDER --code-sheet FILE', '      keep
 /** What would make a copy better, or undefined when nothing is left to do. */
 const stepFor = (copy: ListedCopy): string | undefined => {
   if (copy.id === 'home') return undefined;
-  const path = copy.path ?? 'FOLDER';
+  const path = shellWord(copy.path ?? 'FOLDER');
   if (copy.lostAt !== undefined)
     return `lost on ${copy.lostAt.slice(0, 10)}; refresh so that it is worth nothing:\n      keepset refresh`;
   if (copy.proof === 'never written') return 'making it was cut off; make another one.';

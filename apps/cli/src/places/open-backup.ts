@@ -6,7 +6,7 @@ import { nodeFileSystem, openNewest } from '@keepset/places';
 import { maxShareFileBytes, openShareFile } from '@keepset/wire';
 import type { HomePaths } from '../home/paths.ts';
 import { judge } from './container.ts';
-import { openInFinderBackup, type FinderPlace } from './finder-copy.ts';
+import { openInFinderBackup } from './finder-copy.ts';
 import { isFinderBackup, type OpenFinderBackup } from './finder.ts';
 import { readSheets } from './kit-read.ts';
 import { findKit, loadLedger, type LedgerKit } from './ledger.ts';
@@ -33,8 +33,6 @@ export interface OpenedBackup extends NotedCopy {
   readonly kit?: string;
   /** Absolute path of a stick or folder. */
   readonly path?: string;
-  /** Of a copy in a Finder backup. */
-  readonly seen?: FinderPlace;
 }
 
 /**

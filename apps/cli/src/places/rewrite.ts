@@ -7,6 +7,7 @@ import { toKeepsetError } from '@keepset/bytes';
 import { copyState, type CopyKind } from '@keepset/places';
 import type { KeyShare } from '@keepset/ceremony';
 import { currentShare, unretiredKeys } from '../home/own-shares.ts';
+import { shellWord } from '../terminal/shell.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { judge } from './container.ts';
 import { renewCopy } from './folder-copy.ts';
@@ -91,7 +92,8 @@ export const renewalLines = ({ copies, retired }: Renewal, keyId?: string): read
     : ['This device keeps its old share until those copies are written; the next command tries again.']),
 ];
 
-const saidOf = ({ outcome, kind, path = 'FOLDER', reason = '' }: Rewritten): string => {
+const saidOf = ({ outcome, kind, path: at = 'FOLDER', reason = '' }: Rewritten): string => {
+  const path = shellWord(at);
   switch (outcome) {
     case 'rewritten':
       return kind === 'usb'

@@ -1,12 +1,15 @@
 /** Whether an opened copy is of the share as the device holds it now. */
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import type { OpenedShare } from '@keepset/wire';
+import type { FinderPlace } from './finder-copy.ts';
 import { newestWritten, type LedgerCopy, type LedgerKit } from './ledger.ts';
 
 /** An opened copy, and what this device remembers of it. */
 export interface NotedCopy {
   readonly opened: OpenedShare;
   readonly noted?: { readonly kit: LedgerKit; readonly copy: LedgerCopy };
+  /** Of a copy in a Finder backup. */
+  readonly seen?: FinderPlace;
 }
 
 /**
@@ -14,13 +17,13 @@ export interface NotedCopy {
  * @throws KeepsetError `place/stale`, `place/foreign`
  */
 export const refuseStale = (
-  { opened, noted }: NotedCopy,
+  { opened, noted, seen }: NotedCopy,
   own: OpenedShare['share'],
   ownGeneration: number,
   older: boolean,
 ): void => {
   const { group, party } = opened.share;
-  const renewal = renewals[noted?.kit.kind === 'finder-backup' ? 'phone' : 'here'];
+  const renewal = renewals[seen === undefined ? 'here' : 'phone'];
   if (group.keyId !== own.group.keyId || party !== own.party)
     throw new KeepsetError('place/foreign', `This copy holds ${party}’s share of key ${group.keyId}.`);
   if (group.epoch < own.group.epoch)
