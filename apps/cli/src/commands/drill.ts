@@ -6,9 +6,16 @@ import { withDevice, type OpenDevice } from '../home/device.ts';
 import { currentShare } from '../home/own-shares.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
+import { openWithPasskey, passkeyOptions, withPasskeyOpened, type FoundPasskey } from '../passkey/way.ts';
 import { compareWithServer, olderLine, olderOption } from '../places/kits-at-server.ts';
 import { saveKit, withObservation } from '../places/ledger.ts';
-import { openBackup, refuseStale, type BackupTarget, type OpenedBackup } from '../places/open-backup.ts';
+import {
+  findPasskeyOf,
+  openBackup,
+  refuseStale,
+  type BackupTarget,
+  type OpenedBackup,
+} from '../places/open-backup.ts';
 import { checkCode, codeOptions, givenCodes } from '../places/recovery-code.ts';
 import { withUnlocked, type Unlocked } from '../places/unlock.ts';
 import { groupPrompts } from '../terminal/group.ts';
@@ -17,11 +24,12 @@ import type { Terminal } from '../terminal/terminal.ts';
 export const drill: Command = {
   name: 'drill',
   summary: 'Prove that a copy recovers: sign a challenge with the share from it, and keep nothing',
-  usage: 'FOLDER|PICTURE…|--copy KIT [--code CODE] [--with PARTY,…] [--offline]',
+  usage: 'FOLDER|PICTURE…|--copy KIT [--code CODE | --passkey] [--with PARTY,…] [--offline]',
   positionals: [0, 100],
   options: {
     copy: { type: 'string', value: 'KIT', help: 'Which copy, as `keepset health` lists them' },
     ...codeOptions,
+    ...passkeyOptions,
     ...olderOption,
     with: {
       type: 'string',
@@ -36,6 +44,7 @@ export const drill: Command = {
     'keepset drill /media/stick --code -',
     'keepset drill --copy a4dq --code -                # a copy whose place is known',
     'keepset drill page-1.png page-2.png --code -      # a printed kit',
+    'keepset drill --copy a4dq --passkey               # its passkey instead of its code',
     'keepset drill ~/Drive --code - --with laptop      # then `keepset join CODE` on laptop',
   ],
   run: ({ positionals, options, terminal }) => {
@@ -45,6 +54,11 @@ export const drill: Command = {
       : withDevice(options, terminal, (open) => drillOnline(open, target, options, terminal));
   },
 };
+
+/** A copy that was opened, and by its passkey if it was not by its code. */
+interface TriedBackup extends OpenedBackup {
+  readonly passkey?: FoundPasskey;
+}
 
 /** What can be done without the server: it opens, and the share in it is the key's. */
 const drillOffline = async (
@@ -100,7 +114,7 @@ const openChecked = async (
   target: BackupTarget,
   options: OptionValues,
   terminal: Terminal,
-): Promise<OpenedBackup> => {
+): Promise<TriedBackup> => {
   const { paths, vault } = unlocked;
   const backup = await openWithAttempts(unlocked, target, options, terminal);
   const { share } = backup.opened;
@@ -128,7 +142,12 @@ const openWithAttempts = async (
   target: BackupTarget,
   options: OptionValues,
   terminal: Terminal,
-): Promise<OpenedBackup> => {
+): Promise<TriedBackup> => {
+  if (options['passkey'] === true) {
+    const passkey = await findPasskeyOf(paths, target);
+    const code = await openWithPasskey(passkey, options, terminal);
+    return { ...(await openBackup(paths, target, [code]).catch(sayWrongPasskey)), passkey };
+  }
   if (textOption(options, 'code') !== '-')
     return openBackup(paths, target, await givenCodes(options, terminal)).catch(sayWrongCode);
   for (let attempt = 1; ; attempt += 1)
@@ -153,21 +172,32 @@ const sayWrongCode = (error: unknown): never => {
   });
 };
 
+const sayWrongPasskey = (error: unknown): never => {
+  if (!(error instanceof KeepsetError) || error.code !== 'place/locked') throw error;
+  throw new KeepsetError('place/locked', 'The code that this passkey opens is that of another copy.', {
+    hint: 'Use the recovery code of this copy: --code -',
+    cause: error,
+  });
+};
+
 /** Notes what was seen in the ledger; a copy this device did not write has no entry there. */
-const note = async ({ paths }: Unlocked, backup: OpenedBackup, kind: 'opened' | 'proven'): Promise<void> => {
+const note = async ({ paths }: Unlocked, backup: TriedBackup, kind: 'opened' | 'proven'): Promise<void> => {
   if (backup.noted === undefined) return;
   const { kit, copy } = backup.noted;
+  // The steps of a copy are those of its code: that its owner has it is not proven by a passkey.
+  if (backup.passkey !== undefined) return saveKit(paths, withPasskeyOpened(kit, backup.passkey));
   await saveKit(paths, withObservation(kit, copy, { kind }, kit.kind === 'kit' ? undefined : backup.path));
 };
 
-const openedLines = ({ opened, noted }: OpenedBackup): readonly string[] => [
+const openedLines = ({ opened, noted, passkey }: TriedBackup): readonly string[] => [
   `Opened: ${opened.share.party}’s share of key ${opened.share.group.keyId}, epoch ${opened.share.group.epoch}, generation ${opened.generation}.`,
   'It fits the public data of the key.',
+  ...(passkey === undefined ? [] : ['Its passkey opened it; its recovery code was not tried.']),
   ...(noted === undefined ? ['This device did not write this copy, so health will not list it.'] : []),
 ];
 
 const asJson = (
-  { opened, noted }: OpenedBackup,
+  { opened, noted, passkey }: TriedBackup,
   proof: 'decrypted' | 'recovery proven',
 ): Readonly<Record<string, unknown>> => ({
   keyId: opened.share.group.keyId,
@@ -175,5 +205,6 @@ const asJson = (
   epoch: opened.share.group.epoch,
   generation: opened.generation,
   kit: noted?.kit.kit ?? null,
+  by: passkey === undefined ? 'code' : 'passkey',
   proof,
 });

@@ -35,6 +35,15 @@ export interface LedgerCopy {
   readonly notedAt?: string;
 }
 
+/** The passkey of a folder copy: a second way to its code, and no copy. */
+export interface LedgerPasskey {
+  /** Of the file that the passkey opens. */
+  readonly sha256: Uint8Array;
+  /** UTC instants: when that file was last read back or found, and when the passkey last opened the copy. */
+  readonly readBackAt: string;
+  readonly openedAt?: string;
+}
+
 /** A stick, a printed kit, a folder, or the keyring of the desktop. */
 export interface LedgerKit {
   readonly kind: 'usb' | 'kit' | 'folder' | 'keyring';
@@ -51,6 +60,7 @@ export interface LedgerKit {
   readonly domain?: string;
   /** UTC instant at which its owner said that it is lost. */
   readonly lostAt?: string;
+  readonly passkey?: LedgerPasskey;
   readonly copies: readonly LedgerCopy[];
 }
 
@@ -65,6 +75,13 @@ const schema: Schema<LedgerKit> = v.strictObject({
   path: v.exactOptional(v.pipe(v.string(), v.minLength(1), v.maxLength(4096))),
   domain: v.exactOptional(v.pipe(v.string(), v.regex(/^(device|location|account):./), v.maxLength(128))),
   lostAt: v.exactOptional(instant),
+  passkey: v.exactOptional(
+    v.strictObject({
+      sha256: bytesOfLength(32),
+      readBackAt: instant,
+      openedAt: v.exactOptional(instant),
+    }),
+  ),
   copies: v.array(
     v.strictObject({
       epoch: count,
@@ -111,7 +128,11 @@ const decode = (bytes: Uint8Array, path: string): LedgerKit => {
 export const saveKit = (paths: HomePaths, kit: LedgerKit): Promise<void> =>
   writeDurably(
     join(folderOf(paths), `${kit.kit}.cbor`),
-    encodeCbor({ ...kit, copies: kit.copies.map((copy) => ({ ...copy })) }),
+    encodeCbor({
+      ...kit,
+      passkey: kit.passkey === undefined ? undefined : { ...kit.passkey },
+      copies: kit.copies.map((copy) => ({ ...copy })),
+    }),
   );
 
 /**

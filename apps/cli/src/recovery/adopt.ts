@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import { toKeepsetError } from '@keepset/bytes';
 import { openShareFile, recipientOf, type OpenedShare } from '@keepset/wire';
 import type { HomePaths } from '../home/paths.ts';
+import { readPasskey, withPasskeyOpened, withPasskeySeen } from '../passkey/way.ts';
 import { usualDomain } from '../places/health.ts';
-import { saveKit } from '../places/ledger.ts';
-import { domainOfFolder } from '../places/look.ts';
+import { saveKit, type LedgerKit } from '../places/ledger.ts';
+import { copyFolder, domainOfFolder } from '../places/look.ts';
 
 /** A stick, printed kit or folder copy that was opened. */
 export interface FoundKit {
@@ -38,23 +39,40 @@ export const foundKit = async (
   return undefined;
 };
 
-/** Notes in this device's ledger the kit that its share was recovered from. */
+/**
+ * Notes in this device's ledger the kit that its share was recovered from.
+ * @param by what opened it: of the other nothing is known.
+ */
 export const adoptKit = async (
   paths: HomePaths,
   { sha256, ...about }: FoundKit,
   { share, generation, createdAt }: OpenedShare,
+  by: 'code' | 'passkey',
 ): Promise<void> => {
   const { keyId, epoch, parties } = share.group;
-  const openedAt = new Date().toISOString();
-  // The server was asked about it before: what it knows is this copy, or a newer one.
-  const notedAt = openedAt;
+  const now = new Date().toISOString();
   const usual = usualDomain(about);
   const { path } = about;
-  await saveKit(paths, {
+  const opened = by === 'code' ? { openedAt: now } : {};
+  const kit: LedgerKit = {
     ...about,
     keyId,
     position: parties.indexOf(share.party) + 1,
     domain: path === undefined ? usual : await domainOfFolder(path, paths.root, share.party, usual),
-    copies: [{ epoch, generation, sha256, createdAt, state: 'verified', openedAt, notedAt }],
-  });
+    // The server was asked about it before: what it knows is this copy, or a newer one.
+    copies: [{ epoch, generation, sha256, createdAt, state: 'verified', ...opened, notedAt: now }],
+  };
+  const passkey = await passkeyOf(about);
+  if (passkey === undefined) return saveKit(paths, kit);
+  await saveKit(paths, (by === 'passkey' ? withPasskeyOpened : withPasskeySeen)(kit, passkey));
 };
+
+/** One that cannot be read is none: the share is back, and that is what counts here. */
+const passkeyOf = async ({
+  kind,
+  kit,
+  path,
+}: Pick<FoundKit, 'kind' | 'kit' | 'path'>): ReturnType<typeof readPasskey> =>
+  kind === 'folder' && path !== undefined
+    ? readPasskey(copyFolder(path, kit)).catch(() => undefined)
+    : undefined;

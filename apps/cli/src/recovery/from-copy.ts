@@ -8,7 +8,7 @@ import { adoptKit } from './adopt.ts';
 import { enrolmentStep, ensureEnrolled } from './enrolled.ts';
 import { freezeFirst, freezingStep, theftLines } from './theft.ts';
 import { endingOf, endingStep, finish } from './finish.ts';
-import { announce, readCause, readSource } from './questions.ts';
+import { announce, openedBy, readCause, readSource } from './questions.ts';
 import { restoreShare } from './restore.ts';
 import { openSource, type OpenedCopy } from './source.ts';
 
@@ -39,7 +39,7 @@ export const recoverFromCopy = async (invocation: Invocation, paths: HomePaths):
       if (cause === 'stolen') await freezeFirst(open, terminal, share.group.keyId);
       const recovery = { cause, from: copy.where };
       await restoreShare(open, paths, share, recovery, () => compareKit(open, invocation, copy));
-      if (copy.kit !== undefined) await adoptKit(paths, copy.kit, copy.opened);
+      if (copy.kit !== undefined) await adoptKit(paths, copy.kit, copy.opened, openedBy(options));
       terminal.note(
         `Restored: this device is ${share.party} again, with the share of epoch ${share.group.epoch}.`,
       );

@@ -14,6 +14,7 @@ import {
 } from '@keepset/places';
 import { maxShareFileBytes, openShareFile, type OpeningKey } from '@keepset/wire';
 import { listIfThere } from '../home/files.ts';
+import { isPasskeyFile } from '../passkey/way.ts';
 import { selectContainer } from '../places/container.ts';
 import { openFinderBackup } from '../places/finder.ts';
 import { readSheets } from '../places/kit-read.ts';
@@ -221,7 +222,8 @@ const filesIn = async (folder: string, depth = 2): Promise<Listing> => {
     } else if (kind !== 'file' || name.startsWith('.') || files.length + pictures.length >= maxFiles)
       continue;
     else if (name.endsWith('.png')) pictures.push(path);
-    else if (name.endsWith('.age')) files.push({ where: path, bytes: await readOrEmpty(path) });
+    else if (name.endsWith('.age') && !isPasskeyFile(name))
+      files.push({ where: path, bytes: await readOrEmpty(path) });
   }
   return { files, pictures, waiting };
 };
@@ -291,7 +293,7 @@ const isPassphraseFile = (file: Uint8Array): boolean =>
 
 const needsCode = (): KeepsetError =>
   new KeepsetError('input/invalid-argument', 'The recovery code of this copy is needed.', {
-    hint: 'Give --code CODE (or --code - to be asked), or --identity FILE.',
+    hint: 'Give --code CODE (or --code - to be asked), or --identity FILE. `keepset recover` and `unpark` take --passkey, too.',
   });
 
 const steps: Partial<Record<KeepsetError['code'], string>> = {
