@@ -2,7 +2,7 @@
  * Passkeys in a real browser: Chromium with a passkey provider in software, whose secrets nobody can get out. The command
  * runs as a process of its own, and the browser opens the page that it names.
  */
-import { cpSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
@@ -16,7 +16,16 @@ import { generateIdentity, openingKeyOf } from '@keepset/wire';
 import { openRelay, type Relay } from '../../apps/cli/src/passkey/relay.ts';
 import { codeOf } from '../../packages/places/test/contract.ts';
 import { openBrowser, type TestBrowser } from '../support/browser.ts';
-import { bin, errorOf, onlyObject, start, untilSaid } from '../support/processes.ts';
+import { temporaryFolder } from '../support/folders.ts';
+import {
+  bin,
+  errorOf,
+  keepset,
+  onlyObject,
+  start,
+  startOnTerminal,
+  untilSaid,
+} from '../support/processes.ts';
 import {
   emptyHome,
   expectSigns,
@@ -77,6 +86,36 @@ const copyOf = async (args: readonly string[], kit: string): Promise<Copy | unde
   return key?.copies.find(({ id }) => id === kit);
 };
 
+/** Somebody sits at the terminal: the browser opens by itself, and is told the code by hand. */
+const addOnTerminal = async (args: readonly string[]): Promise<void> => {
+  const programs = temporaryFolder();
+  const opened = join(programs, 'opened');
+  for (const name of ['xdg-open', 'open']) {
+    writeFileSync(
+      join(programs, name),
+      `#!/bin/sh\necho "$@" > '${opened}.new' && mv '${opened}.new' '${opened}'\n`,
+    );
+    chmodSync(join(programs, name), 0o755);
+  }
+  const env = { PATH: `${programs}:${process.env['PATH'] ?? ''}`, DISPLAY: ':0' };
+  const running = startOnTerminal(args, { env });
+  await vi.waitFor(() => expect(running.stdout()).toContain('on this computer:'), 60_000);
+  await vi.waitFor(() => expect(existsSync(opened)).toBe(true), 60_000);
+  // What a program is started with, everybody on the computer can read: the code is not in it.
+  const page = readFileSync(opened, 'utf8').trim();
+  expect(page).toMatch(/^http:\/\/localhost:\d+\/$/);
+  await browser.page.goto(page);
+  const [, code = ''] = /type this code there: +(\S+)/.exec(running.stdout()) ?? [];
+  await browser.page.getByLabel('Code').fill('aaaa-aaaa');
+  await browser.page.keyboard.press('Enter');
+  await pageSays('That is not the code');
+  await browser.page.getByLabel('Code').fill(code);
+  await browser.page.keyboard.press('Enter');
+  await agree(3);
+  await pageSays('Done');
+  expect(await running.ended).toMatchObject({ code: 0 });
+};
+
 describe('a passkey of a copy in the cloud', () => {
   let world: World;
   beforeAll(async () => {
@@ -124,6 +163,9 @@ describe('a passkey of a copy in the cloud', () => {
     expect(await succeed(['drill', cloud, '--code', code, ...phone.args])).toMatchObject({ by: 'code' });
     expect(await copyOf(phone.args, kit)).toMatchObject({ proof: 'recovery proven', counts: true });
 
+    const { stdout } = await keepset(['health', ...phone.args]);
+    expect(stdout).toMatch(/^    its passkey +decrypted +20\d\d-\d\d-\d\d  intact$/m);
+
     // Writing anew asks nobody.
     const refreshed = await succeed(['refresh', ...phone.args]);
     expect(refreshed['copies']).toMatchObject([{ kind: 'folder', outcome: 'rewritten' }]);
@@ -164,7 +206,9 @@ describe('a passkey of a copy in the cloud', () => {
         code: string;
       };
       const add = ['backup', '--add-passkey', made.kit.slice(0, 8), '--code', made.code, ...phone.args];
-      expect(await inBrowser(add, () => agree(3))).toMatchObject({ kit: made.kit, passkey: true });
+      if (folder === cloud)
+        expect(await inBrowser(add, () => agree(3))).toMatchObject({ kit: made.kit, passkey: true });
+      else await addOnTerminal(add);
       copies.push({ ...made, folder: join(folder, `keepset-${made.kit}`) });
     }
     const [one, other] = copies;
@@ -218,11 +262,7 @@ describe('the port', () => {
   let relay: Relay;
   const openPage = async (): Promise<void> => {
     relay = await openRelay({ title: 'Test', steps: [] });
-    await browser.page.goto(`http://localhost:${relay.port}/`);
-    await browser.page
-      .getByLabel('Code')
-      .fill(`${relay.code.slice(0, 4)} ${relay.code.slice(4)}`.toUpperCase());
-    await browser.page.getByRole('button', { name: 'Go on' }).click();
+    await browser.page.goto(`http://localhost:${relay.port}/#${relay.code}`);
   };
   afterEach(async () => {
     await relay.close('failed');
@@ -232,7 +272,7 @@ describe('the port', () => {
   it('seals and opens, and tells one passkey from another', async () => {
     await browser.replaceProvider();
     await openPage();
-    const [identity] = [openingKeyOf(await generateIdentity())];
+    const identity = openingKeyOf(await generateIdentity());
     const made = createPasskey(relay.credentials, party, 'Ada');
     await agree(1);
     const passkey = browserPasskey(relay.credentials, party, await made);

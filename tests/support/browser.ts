@@ -12,7 +12,7 @@ export interface ProviderOptions {
   readonly agrees?: boolean;
 }
 
-/** A browser with one page and one passkey provider. Secrets of passkeys cannot be got out of it. */
+/** A browser with one page and one passkey provider. It holds three passkeys; their secrets cannot be got out of it. */
 export interface TestBrowser {
   readonly page: Page;
   /** Ids of the passkeys there are. */
@@ -46,6 +46,8 @@ export const openBrowser = async (): Promise<TestBrowser> => {
   const home = temporaryFolder();
   running = await chromium.launch({ executablePath, args: flags, env: { ...process.env, HOME: home } });
   const page = await running.newPage();
+  // A busy machine takes its time.
+  page.setDefaultTimeout(120_000);
   const session = await page.context().newCDPSession(page);
   await session.send('WebAuthn.enable');
   let authenticatorId = await addProvider(session, {});

@@ -4,7 +4,7 @@
  *
  * Whoever sends answers could choose the values that a recovery code is sealed with, so requests need a code that only
  * the terminal shows, and come from the page itself: Host and Origin are checked, other sites are given nothing.
- * @spec decision 21
+ * See docs/decisions/0021.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';

@@ -1,6 +1,7 @@
 /**
  * A passkey beside a folder copy, which opens the recovery code of that copy: a second way in, and no second copy.
  * Two files that anybody may read: `passkey.age`, the code sealed to the passkey, and `passkey.txt`, which one it is.
+ * @spec spec/recovery.md §7
  */
 import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
@@ -44,7 +45,7 @@ export interface FoundPasskey {
   readonly name: PasskeyName | undefined;
 }
 
-/** It cannot expire, be sold or be taken away, as other domains can. See decision 21. */
+/** It cannot expire, be sold or be taken away, as other domains can. See docs/decisions/0021. */
 const site: RelyingParty = { id: 'localhost', name: 'Keepset' };
 const sealedFile = 'passkey.age';
 const nameFile = 'passkey.txt';
@@ -118,8 +119,12 @@ const describe = (name: PasskeyName): string =>
 export const findPasskey = async (path: string, prefix = ''): Promise<FoundPasskey> => {
   const start = resolve(path);
   const facts = await nodeFileSystem.facts(start);
-  const root = facts?.kind === 'file' ? dirname(start) : start;
-  const folders = facts?.kind === 'folder' ? [root, ...(await foldersIn(root))] : [root];
+  if (facts === null)
+    throw new KeepsetError('place/not-found', `There is nothing at ${start}.`, {
+      hint: 'Give the folder that holds the copy, or mount it first.',
+    });
+  const root = facts.kind === 'file' ? dirname(start) : start;
+  const folders = facts.kind === 'folder' ? [root, ...(await foldersIn(root))] : [root];
   const found: FoundPasskey[] = [];
   for (const folder of folders) {
     const kit = /^keepset-([a-z2-7]{26})$/.exec(basename(folder))?.[1];

@@ -1,6 +1,7 @@
 /**
  * Which passkey it is, as the identity that typage and age-plugin-fido2prf take: `AGE-PLUGIN-FIDO2PRF-1…`. Nothing in it
  * is secret; the passkey itself stays with its provider.
+ * @spec spec/recovery.md §7
  */
 import { bech32 } from '@scure/base';
 import * as v from 'valibot';

@@ -39,7 +39,7 @@ const noPrf = (): KeepsetError =>
     hint: 'It takes Chrome 132, Safari 18.4, or newer, and a passkey provider that supports it.',
   });
 
-/** @spec W3C WebAuthn Level 3 §5.1.3 and §5.1.4: browsers do not tell a refusal from a missing passkey. */
+/** Browsers do not tell a refusal from a missing passkey. @spec W3C WebAuthn Level 3 §14.5.2 (authentication ceremony privacy) */
 const declined = (cause: unknown): KeepsetError => {
   if (cause instanceof KeepsetError) return cause;
   if (cause instanceof Error && incapable.includes(cause.name)) return noPrf();

@@ -142,4 +142,7 @@ const revive = (value) => {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 };
 
+// Another command may come to have the same port, and its address be opened here.
+window.addEventListener('hashchange', () => location.reload());
+
 void (code === '' ? connect(false) : follow(post('/next')));
