@@ -1,7 +1,11 @@
 // The programs that tests check our work against. They are not ours and not on npm. Plain JavaScript.
 import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 
-/** Command → Debian package and Homebrew formula; without one it is used on Linux only. */
+/** Where else a browser that passkeys are tested in may be. */
+const browsers = JSON.parse(readFileSync(new URL('browsers.json', import.meta.url), 'utf8'));
+
+/** Command → Debian package and Homebrew formula; without one it is used on Linux only. `or`: programs that do as well. */
 const tools = {
   'ssh-keygen': { apt: 'openssh-client', brew: 'openssh' },
   openssl: { apt: 'openssl', brew: 'openssl@3' },
@@ -15,7 +19,11 @@ const tools = {
   'dbus-daemon': { apt: 'dbus-daemon' },
   'dbus-send': { apt: 'dbus-bin' },
   go: { apt: 'golang-go golang-golang-x-mod-dev', brew: 'go' },
+  // No formula: on a Mac it is an application, Chromium or Google Chrome, that people install themselves.
+  chromium: { apt: 'chromium', brew: '', or: browsers },
 };
+
+const isInstalled = ([command, { or = [] }]) => [command, ...or].some(isThere);
 
 const isThere = (command) => {
   const finder = process.platform === 'win32' ? 'where' : 'which';
@@ -33,9 +41,9 @@ export const ensureSystemTools = () => {
   const needed = Object.entries(tools).filter(
     ([, { brew }]) => process.platform === 'linux' || brew !== undefined,
   );
-  const missing = needed.filter(([command]) => !isThere(command));
+  const missing = needed.filter((tool) => !isInstalled(tool));
   if (missing.length === 0) return;
-  const packages = (manager) => missing.flatMap(([, names]) => names[manager].split(' '));
+  const packages = (manager) => missing.flatMap(([, names]) => names[manager].split(' ').filter(Boolean));
   process.stderr.write(
     `Installing programs the tests check against: ${missing.map(([command]) => command).join(', ')}…\n`,
   );
@@ -46,8 +54,8 @@ export const ensureSystemTools = () => {
     const [command, ...prefix] = isRoot ? ['apt-get'] : ['sudo', '-n', 'apt-get'];
     run(command, [...prefix, 'update', '-qq']);
     run(command, [...prefix, 'install', '-y', '-qq', '--no-install-recommends', ...packages('apt')]);
-  } else if (isThere('brew')) run('brew', ['install', ...packages('brew')]);
-  const still = needed.map(([command]) => command).filter((command) => !isThere(command));
+  } else if (isThere('brew') && packages('brew').length > 0) run('brew', ['install', ...packages('brew')]);
+  const still = needed.flatMap((tool) => (isInstalled(tool) ? [] : tool[0]));
   if (still.length === 0) return;
   process.stderr.write(
     `Please install ${still.join(', ')} (Debian: ${packages('apt').join(' ')}) and run npm test again.\n`,

@@ -6,14 +6,7 @@
 import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import {
-  browserPasskey,
-  createPasskey,
-  openIdentityWithPasskey,
-  sealIdentityToPasskey,
-} from '@keepset/places';
 import { openAge, sealAge } from '@keepset/wire';
-import { authenticator } from '../../packages/places/test/authenticator.ts';
 import { makeBackup, modernDialect } from '../../packages/places/test/backup-maker.ts';
 import { reading, scan } from '../support/media.ts';
 import { onTerminal } from '../support/processes.ts';
@@ -169,26 +162,6 @@ describe('a phone is lost, and there is', () => {
     const recovered = await recoverFrom(person, paper, ['--from', ...pictures]);
     expect(recovered.source).toMatchObject({ kind: 'printed-kit' });
     expect(recovered.copies).toMatchObject([{ kind: 'printed-kit', outcome: 'print' }]);
-  });
-
-  it('a passkey, which opens the code of a copy in the cloud', async () => {
-    const person = await newPerson();
-    const cloud = world.folder('cloud');
-    const backup = ['backup', cloud, '--cloud', 'icloud', '--show-code', ...person.phone.args];
-    const { code } = await succeed(backup);
-    // What the passkey seals lies beside the copy: it is worth nothing without the passkey.
-    const site = { id: 'localhost', name: 'Keepset' };
-    const keychain = authenticator();
-    const credential = await createPasskey(keychain, site, 'Ada');
-    const sealed = await sealIdentityToPasskey(code as string, browserPasskey(keychain, site, credential));
-    writeFileSync(join(cloud, 'passkey.sealed'), sealed);
-    // The passkey has come to the new phone by itself; it is found without its id.
-    const file = readFileSync(join(cloud, 'passkey.sealed'));
-    const opened = await openIdentityWithPasskey(file, browserPasskey(keychain, site));
-    const codeFile = join(world.folder('memory'), 'code.txt');
-    writeFileSync(codeFile, opened);
-    const recovered = await recoverFrom(person, cloud, ['--from', cloud, '--identity', codeFile]);
-    expect(recovered.source).toMatchObject({ kind: 'folder' });
   });
 
   it('an encrypted Finder backup, and the code of the copy in it', async () => {

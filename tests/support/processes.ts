@@ -201,18 +201,23 @@ export const untilSaid = (
     ended.then(() => reject(new Error(`ended before it said "${text}":\n${said.stderr()}`)), reject);
   });
 
+/** Starts `keepset` on a pseudo-terminal. What it says, on either stream, is its `stdout`. */
+export const startOnTerminal = (args: readonly string[], options?: Pick<RunOptions, 'env'>): Running => {
+  const command = [process.execPath, bin, ...args];
+  const quoted = command.map((word) => `'${word}'`).join(' ');
+  const [program, programArgs] =
+    process.platform === 'darwin'
+      ? ['script', ['-q', '/dev/null', ...command]]
+      : ['script', ['-qec', quoted, '/dev/null']];
+  return start(program, programArgs, { ...options, detached: true });
+};
+
 /** Runs `keepset` on a pseudo-terminal; types each answer when its question stands there. */
 export const onTerminal = async (
   args: readonly string[],
   answers: readonly (readonly [question: string, keys: string])[],
 ): Promise<Ended> => {
-  const command = [process.execPath, bin, ...args];
-  const quoted = command.map((word) => `'${word}'`).join(' ');
-  const [program, options] =
-    process.platform === 'darwin'
-      ? ['script', ['-q', '/dev/null', ...command]]
-      : ['script', ['-qec', quoted, '/dev/null']];
-  const running = start(program, options, { detached: true });
+  const running = startOnTerminal(args);
   let next = 0;
   running.child.stdout?.on('data', () => {
     const answer = answers[next];

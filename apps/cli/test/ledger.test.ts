@@ -51,6 +51,11 @@ it('loads ledgers of the first version, judges them by what they say, and writes
   const bytes = (folder: string): Buffer[] => names.map((name) => readFileSync(join(folder, name)));
   expect(readdirSync(join(root, 'usb-ledger'))).toEqual(names);
   expect(bytes(join(root, 'usb-ledger'))).toEqual(bytes(fixtures));
+  const passkey = { sha256: new Uint8Array(32), readBackAt: now };
+  for (const known of [passkey, { ...passkey, openedAt: now }]) {
+    await saveKit(paths, { ...stick, passkey: known });
+    expect((await loadLedger(paths))[0]).toEqual({ ...stick, passkey: known });
+  }
   await noteLost(paths, stick, true);
   const [lost] = await loadLedger(paths);
   if (lost === undefined) throw new Error('two kits');

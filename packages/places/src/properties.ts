@@ -110,7 +110,8 @@ const table: Readonly<Record<PlaceKind, Omit<PlaceProperties, 'kind'>>> = {
     survives: survives('maybe', 'maybe', 'yes', 'maybe', 'no', 'yes', 'no'),
     yields: yields('share', 'share', 'nothing', 'nothing'),
     openedBy: 'face, finger or passcode on a device that has the passkey',
-    caution: 'Deleting the passkey destroys the copy, and its domain is for ever: never the only way in.',
+    caution:
+      'It opens a code, and the copy lies elsewhere. Deleting the passkey ends that: never the only way in.',
   },
   'secure-enclave': {
     title: 'Secure Enclave file',

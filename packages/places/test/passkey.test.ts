@@ -1,10 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { Decrypter, Encrypter, Stanza, webauthn } from 'age-encryption';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { bech32 } from '@scure/base';
+import { encodeCbor, type CborValue } from '@keepset/bytes';
 import { encodeShareFile, openShareFile } from '@keepset/wire';
 import {
   browserPasskey,
   createPasskey,
+  decodePasskeyName,
+  encodePasskeyName,
   openIdentityWithPasskey,
   passkeyIdentity,
   passkeyRecipient,
@@ -122,5 +126,51 @@ describe('the stanza', () => {
     );
     expect(await codeOf(openShareFile(file, [identity]))).toBe('place/locked');
     expect(prompts()).toBe(1);
+  });
+});
+
+describe('the name of a passkey', () => {
+  const credentialId = Uint8Array.from({ length: 32 }, (_, i) => i);
+  const text = encodePasskeyName({ credentialId, rpId: 'localhost' });
+
+  it('is the identity that typage takes: it asks for that passkey at that domain', async () => {
+    const asked: unknown[] = [];
+    const get = (options: unknown): Promise<never> => {
+      asked.push(options);
+      return Promise.reject(new Error('seen'));
+    };
+    vi.stubGlobal('navigator', { credentials: { get } });
+    const theirs = new webauthn.WebAuthnRecipient({ identity: text });
+    await expect(theirs.wrapFileKey(new Uint8Array(16))).rejects.toThrow('seen');
+    expect(asked).toMatchObject([
+      { publicKey: { rpId: 'localhost', allowCredentials: [{ id: credentialId, type: 'public-key' }] } },
+    ]);
+  });
+
+  it('reads back, and one of typage with its transports too; anything else is damage', () => {
+    const found = { credentialId, rpId: 'localhost' };
+    expect(decodePasskeyName(`# which\n\n${text}\r\n`)).toEqual(found);
+    const transports = bech32.encode(
+      'AGE-PLUGIN-FIDO2PRF-',
+      bech32.toWords(encodeCbor([1, credentialId, 'localhost', ['internal', 'hybrid']]).subarray(1)),
+      false,
+    );
+    expect(decodePasskeyName(transports.toUpperCase())).toEqual(found);
+    const other = (...items: CborValue[]): string =>
+      bech32
+        .encode('AGE-PLUGIN-FIDO2PRF-', bech32.toWords(encodeCbor(items).subarray(1)), false)
+        .toUpperCase();
+    for (const bad of [
+      '',
+      `${text}\n${text}`,
+      text.slice(0, -1),
+      text.replace('FIDO2PRF', 'YUBIKEY'),
+      writer.key,
+      other(2, credentialId, 'localhost', []),
+      other(1, new Uint8Array(0), 'localhost', []),
+      other(1, credentialId, '', []),
+      other(1, credentialId, 'localhost'),
+    ])
+      expect(() => decodePasskeyName(bad)).toThrow(expect.objectContaining({ code: 'place/damaged' }));
   });
 });

@@ -6,10 +6,11 @@ import { withDevice, type OpenDevice } from '../home/device.ts';
 import { currentShare } from '../home/own-shares.ts';
 import { copyPassphraseOption, passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
+import { openWithPasskey, passkeyOptions, withPasskeyOpened, type FoundPasskey } from '../passkey/way.ts';
 import { finderOpener } from '../places/finder.ts';
 import { compareWithServer, olderLine, olderOption } from '../places/kits-at-server.ts';
 import { newestWritten, saveKit, withObservation } from '../places/ledger.ts';
-import { openBackup, type BackupTarget, type OpenedBackup } from '../places/open-backup.ts';
+import { findPasskeyOf, openBackup, type BackupTarget, type OpenedBackup } from '../places/open-backup.ts';
 import { codeOptions, givenCodes, withCodes } from '../places/recovery-code.ts';
 import { refuseStale } from '../places/stale.ts';
 import { withUnlocked, type Unlocked } from '../places/unlock.ts';
@@ -20,12 +21,13 @@ import type { Terminal } from '../terminal/terminal.ts';
 export const drill: Command = {
   name: 'drill',
   summary: 'Prove that a copy recovers: sign a challenge with the share from it, and keep nothing',
-  usage: 'FOLDER|BACKUP|PICTURE…|--copy KIT [--code CODE] [--with PARTY,…] [--offline]',
+  usage: 'FOLDER|BACKUP|PICTURE…|--copy KIT [--code CODE | --passkey] [--with PARTY,…] [--offline]',
   positionals: [0, 100],
   options: {
     copy: { type: 'string', value: 'KIT', help: 'Which copy, as `keepset health` lists them' },
     ...codeOptions,
     ...copyPassphraseOption,
+    ...passkeyOptions,
     ...olderOption,
     with: {
       type: 'string',
@@ -41,6 +43,7 @@ export const drill: Command = {
     'keepset drill --copy a4dq --code -                # a copy whose place is known',
     'keepset drill ~/backups/00008120-… --code -       # a copy in a Finder backup, whose password is asked for',
     'keepset drill page-1.png page-2.png --code -      # a printed kit',
+    'keepset drill --copy a4dq --passkey               # its passkey instead of its code',
     'keepset drill ~/Drive --code - --with laptop      # then `keepset join CODE` on laptop',
   ],
   run: ({ positionals, options, terminal }) => {
@@ -55,6 +58,11 @@ export const drill: Command = {
       : withDevice(options, terminal, (open) => drillOnline(open, target, options, terminal));
   },
 };
+
+/** A copy that was opened, and by its passkey if it was not by its code. */
+interface TriedBackup extends OpenedBackup {
+  readonly passkey?: FoundPasskey;
+}
 
 /** What can be done without the server: it opens, and the share in it is the key's. */
 const drillOffline = async (
@@ -110,9 +118,9 @@ const openChecked = async (
   target: BackupTarget,
   options: OptionValues,
   terminal: Terminal,
-): Promise<OpenedBackup> => {
+): Promise<TriedBackup> => {
   const { paths, vault } = unlocked;
-  const backup = await withCodes(options, terminal, givenCodes, (codes) => openBackup(paths, target, codes));
+  const backup = await openBy(unlocked, target, options, terminal);
   const { share } = backup.opened;
   try {
     const { keyId } = share.group;
@@ -130,19 +138,44 @@ const openChecked = async (
   }
 };
 
+/** By the passkey that lies beside the copy, or by its code. */
+const openBy = async (
+  { paths }: Unlocked,
+  target: BackupTarget,
+  options: OptionValues,
+  terminal: Terminal,
+): Promise<TriedBackup> => {
+  if (options['passkey'] !== true)
+    return withCodes(options, terminal, givenCodes, (codes) => openBackup(paths, target, codes));
+  const passkey = await findPasskeyOf(paths, target);
+  const code = await openWithPasskey(passkey, options, terminal);
+  return { ...(await openBackup(paths, target, [code]).catch(sayWrongPasskey)), passkey };
+};
+
+const sayWrongPasskey = (error: unknown): never => {
+  if (!(error instanceof KeepsetError) || error.code !== 'place/locked') throw error;
+  throw new KeepsetError('place/locked', 'The code that this passkey opens is that of another copy.', {
+    hint: 'Use the recovery code of this copy: --code -',
+    cause: error,
+  });
+};
+
 /** Notes what was seen in the ledger; a copy that is not in it is no copy that this device looks after. */
-const note = async ({ paths }: Unlocked, backup: OpenedBackup, kind: 'opened' | 'proven'): Promise<void> => {
+const note = async ({ paths }: Unlocked, backup: TriedBackup, kind: 'opened' | 'proven'): Promise<void> => {
   if (backup.noted === undefined) return;
   const { kit, copy } = backup.noted;
+  // The steps of a copy are those of its code: that its owner has it is not proven by a passkey.
+  if (backup.passkey !== undefined) return saveKit(paths, withPasskeyOpened(kit, backup.passkey));
   // Where an older copy lies says nothing of the newest.
   const seen = newestWritten(kit) === copy ? backup.seen : undefined;
   const path = kit.kind === 'kit' ? undefined : backup.path;
   await saveKit(paths, withObservation({ ...kit, ...seen }, copy, { kind }, path));
 };
 
-const openedLines = ({ opened, noted, seen }: OpenedBackup): readonly string[] => [
+const openedLines = ({ opened, noted, seen, passkey }: TriedBackup): readonly string[] => [
   `Opened: ${opened.share.party}’s share of key ${opened.share.group.keyId}, epoch ${opened.share.group.epoch}, generation ${opened.generation}.`,
   'It fits the public data of the key.',
+  ...(passkey === undefined ? [] : ['Its passkey opened it; its recovery code was not tried.']),
   ...(noted === undefined ? [unlistedLine(seen?.path)] : []),
 ];
 
@@ -152,7 +185,7 @@ const unlistedLine = (backup: string | undefined): string =>
     : `This copy is not in the ledger yet: keepset finder-backup add ${shellWord(backup)} --code -`;
 
 const asJson = (
-  { opened, noted }: OpenedBackup,
+  { opened, noted, passkey }: TriedBackup,
   proof: 'decrypted' | 'recovery proven',
 ): Readonly<Record<string, unknown>> => ({
   keyId: opened.share.group.keyId,
@@ -160,5 +193,6 @@ const asJson = (
   epoch: opened.share.group.epoch,
   generation: opened.generation,
   kit: noted?.kit.kit ?? null,
+  by: passkey === undefined ? 'code' : 'passkey',
   proof,
 });

@@ -2,6 +2,7 @@
 import type { Command } from '../command.ts';
 import { copyPassphraseOption, passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
+import { passkeyOptions } from '../passkey/way.ts';
 import { codeOptions } from '../places/recovery-code.ts';
 import { parkShare, unparkShare } from '../recovery/parking.ts';
 
@@ -33,10 +34,11 @@ export const park: Command = {
 export const unpark: Command = {
   name: 'unpark',
   summary: 'Put a parked share back onto a device, for a refresh, repair or signature',
-  usage: '--from COPY [PICTURE…] --code CODE [--invite URL]',
+  usage: '--from COPY [PICTURE…] --code CODE | --passkey [--invite URL]',
   positionals: [0, 100],
   options: {
     ...options,
+    ...passkeyOptions,
     invite: {
       type: 'string',
       value: 'URL',

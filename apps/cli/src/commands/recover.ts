@@ -2,6 +2,7 @@ import type { Command } from '../command.ts';
 import { textOption } from '../command.ts';
 import { copyPassphraseOption, passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions, homePaths } from '../home/paths.ts';
+import { passkeyOptions } from '../passkey/way.ts';
 import { olderOption } from '../places/kits-at-server.ts';
 import { codeOptions } from '../places/recovery-code.ts';
 import { finishRecovery, hasNothingLeft, resumable } from '../recovery/finish.ts';
@@ -28,6 +29,7 @@ export const recover: Command = {
       help: 'Invitation for this computer, when it is not enrolled yet',
     },
     ...codeOptions,
+    ...passkeyOptions,
     ...olderOption,
     ...copyPassphraseOption,
     kit: { type: 'string', value: 'KIT', help: 'Which container, where a stick has several' },
@@ -55,6 +57,7 @@ export const recover: Command = {
     "keepset recover --lost --from /media/stick --code - --invite 'https://…'",
     "keepset recover --stolen --from page-1.png page-2.png code.png --invite 'https://…'",
     "keepset recover --lost --from ~/'Library/Mobile Documents/…' --identity code.txt --invite 'https://…'",
+    "keepset recover --lost --from ~/Drive --passkey --invite 'https://…'",
     'keepset recover --server-gone                       # which keys can leave it, and how',
     'keepset recover                                     # goes on where it was cut off',
     'keepset recover --approval 7qk2…                    # stolen: goes on once the operator approved',

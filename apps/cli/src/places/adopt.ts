@@ -4,9 +4,10 @@ import { toKeepsetError } from '@keepset/bytes';
 import type { BackupTrace } from '@keepset/places';
 import { openShareFile, recipientOf, type OpenedShare } from '@keepset/wire';
 import type { HomePaths } from '../home/paths.ts';
+import { readPasskey, withPasskeyOpened, withPasskeySeen } from '../passkey/way.ts';
 import { usualDomain } from './health.ts';
-import { saveKit } from './ledger.ts';
-import { domainOfFolder } from './look.ts';
+import { saveKit, type LedgerKit } from './ledger.ts';
+import { copyFolder, domainOfFolder } from './look.ts';
 
 /** A stick, printed kit, folder copy or copy in a Finder backup that was opened. */
 export interface FoundKit {
@@ -45,23 +46,43 @@ export const foundKit = async (
   return undefined;
 };
 
-/** Notes in this device's ledger the kit that its share was recovered from. */
+/** What a copy was opened with. */
+export type OpenedBy = 'code' | 'passkey';
+
+/**
+ * Notes in this device's ledger the kit that its share was recovered from.
+ * @param by what opened it: of the other nothing is known.
+ */
 export const adoptKit = async (
   paths: HomePaths,
   { sha256, ...about }: FoundKit,
   { share, generation, createdAt }: OpenedShare,
+  by: OpenedBy,
 ): Promise<void> => {
   const { keyId, epoch, parties } = share.group;
-  const openedAt = new Date().toISOString();
-  // The server was asked about it before: what it knows is this copy, or a newer one.
-  const notedAt = openedAt;
+  const now = new Date().toISOString();
   const usual = usualDomain(about);
   const { path } = about;
-  await saveKit(paths, {
+  const opened = by === 'code' ? { openedAt: now } : {};
+  const kit: LedgerKit = {
     ...about,
     keyId,
     position: parties.indexOf(share.party) + 1,
     domain: path === undefined ? usual : await domainOfFolder(path, paths.root, share.party, usual),
-    copies: [{ epoch, generation, sha256, createdAt, state: 'verified', openedAt, notedAt }],
-  });
+    // The server was asked about it before: what it knows is this copy, or a newer one.
+    copies: [{ epoch, generation, sha256, createdAt, state: 'verified', ...opened, notedAt: now }],
+  };
+  const passkey = await passkeyOf(about);
+  if (passkey === undefined) return saveKit(paths, kit);
+  await saveKit(paths, (by === 'passkey' ? withPasskeyOpened : withPasskeySeen)(kit, passkey));
 };
+
+/** One that cannot be read is none: the share is back, and that is what counts here. */
+const passkeyOf = async ({
+  kind,
+  kit,
+  path,
+}: Pick<FoundKit, 'kind' | 'kit' | 'path'>): ReturnType<typeof readPasskey> =>
+  kind === 'folder' && path !== undefined
+    ? readPasskey(copyFolder(path, kit)).catch(() => undefined)
+    : undefined;

@@ -5,8 +5,9 @@ import { resolve, sep } from 'node:path';
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import type { KeyShare } from '@keepset/ceremony';
 import { newKitId, nodeFileSystem, openFilePlace, type SharePlace } from '@keepset/places';
-import { generateIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
+import { generateIdentity, openingKeyOf, wipeIdentity, type DeviceIdentity } from '@keepset/wire';
 import { findKeyId } from '../home/keys.ts';
+import { removePasskey, writePasskey, type PasskeyFiles } from '../passkey/way.ts';
 import { usualDomain } from './health.ts';
 import {
   loadLedger,
@@ -34,12 +35,15 @@ export interface WrittenCopy {
   readonly epoch: number;
   readonly generation: number;
   readonly domain: string;
+  /** Whether a passkey opens its code as well. */
+  readonly passkey: boolean;
   /** Only where it was asked for. */
   readonly code?: string;
 }
 
 /**
  * Writes the share, sealed to a new recovery code, and reads it back.
+ * @param seal seals the code of a new kit to a passkey as well; what it throws comes before anything is written.
  * @throws KeepsetError `place/foreign` (the code sheet would lie in the folder), `place/unreachable` (no such folder),
  * `input/invalid-argument`, `place/exists`, and those of the places.
  */
@@ -48,20 +52,47 @@ export const createCopy = async (
   { folder, cloud }: CopyTarget,
   key: string | undefined,
   output: CodeOutput,
+  seal?: (code: string, kit: string) => Promise<PasskeyFiles>,
 ): Promise<WrittenCopy> => {
   const path = folder === undefined ? undefined : resolve(folder);
   const { sheet } = output;
   if (path !== undefined) await refuseFolder(path, sheet);
   await checkCodeOutput(output, 'copy');
-  const { paths, vault } = unlocked;
-  const share = await vault.open(await findKeyId(vault, key));
+  const wanted = await findKeyId(unlocked.vault, key);
+  const kit = newKitId();
   const identity = await generateIdentity();
   try {
-    const { keyId, parties } = share.group;
+    // Before the share is opened: the user may take minutes.
+    const passkey = await seal?.(openingKeyOf(identity), kit);
+    return await writeFirst(unlocked, { kit, path, cloud, passkey }, wanted, identity, output);
+  } finally {
+    wipeIdentity(identity);
+  }
+};
+
+/** What is made, and where. */
+interface NewCopy {
+  readonly kit: string;
+  readonly path: string | undefined;
+  readonly cloud: string | undefined;
+  readonly passkey: PasskeyFiles | undefined;
+}
+
+const writeFirst = async (
+  unlocked: Unlocked,
+  { kit: id, path, cloud, passkey }: NewCopy,
+  wanted: string,
+  identity: DeviceIdentity,
+  { sheet, paper, show }: CodeOutput,
+): Promise<WrittenCopy> => {
+  const { paths, vault } = unlocked;
+  const share = await vault.open(wanted);
+  try {
+    const { keyId, parties, epoch } = share.group;
     const domain = await domainOf(path, cloud, paths.root, share.party);
     const kit: LedgerKit = {
       kind: path === undefined ? 'keyring' : 'folder',
-      kit: newKitId(),
+      kit: id,
       keyId,
       position: parties.indexOf(share.party) + 1,
       recipient: identity.recipient,
@@ -75,19 +106,24 @@ export const createCopy = async (
     const file =
       path === undefined
         ? { name: 'share.age', where: 'in the keyring' }
-        : { name: `${keyId}.*.age`, where: `in the folder keepset-${kit.kit}` };
-    if (sheet !== undefined) await writeCodeSheet(sheet, output.paper, kit, copy, code, file);
+        : { name: `${keyId}.*.age`, where: `in the folder keepset-${id}` };
+    if (sheet !== undefined) await writeCodeSheet(sheet, paper, kit, copy, code, file);
     try {
-      await write(unlocked, kit, await newPlaceOf(kit), copy, bytes);
+      const place = await newPlaceOf(kit);
+      const beside =
+        passkey === undefined || path === undefined
+          ? {}
+          : { passkey: await writePasskey(copyFolder(path, id), passkey) };
+      await write(unlocked, { ...kit, ...beside }, place, copy, bytes);
     } catch (error) {
       if (sheet !== undefined) await rm(sheet, { force: true });
+      if (path !== undefined) await removePasskey(copyFolder(path, id));
       throw error;
     }
-    const { epoch } = copy;
-    return { kit: kit.kit, keyId, epoch, generation, domain, ...(output.show ? { code } : {}) };
+    const hasPasskey = passkey !== undefined;
+    return { kit: id, keyId, epoch, generation, domain, passkey: hasPasskey, ...(show ? { code } : {}) };
   } finally {
     share.secret.wipe();
-    wipeIdentity(identity);
   }
 };
 

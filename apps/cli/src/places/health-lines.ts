@@ -1,7 +1,7 @@
 /** The health of a key in words, 80 columns wide. */
 import { propertiesOf, type CopyKind, type Protection, type Shortfall } from '@keepset/places';
 import { shellWord } from '../terminal/shell.ts';
-import type { KeyHealth, ListedCopy } from './health.ts';
+import type { KeyHealth, ListedCopy, PasskeyState } from './health.ts';
 
 /** The table of a key's copies, the verdict and what to do next. */
 export const healthLines = ({ group, copies, protection }: KeyHealth): readonly string[] => [
@@ -9,7 +9,7 @@ export const healthLines = ({ group, copies, protection }: KeyHealth): readonly 
   `  ${group.scheme}, ${group.policy}, epoch ${group.epoch}`,
   '',
   row('copy', 'kit', 'tested', 'on', 'now'),
-  ...copies.map((copy) =>
+  ...copies.flatMap((copy) => [
     row(
       titleOf(copy),
       copy.id === 'home' ? '' : shortKit(copy.id),
@@ -17,7 +17,8 @@ export const healthLines = ({ group, copies, protection }: KeyHealth): readonly 
       copy.provedAt?.slice(0, 10) ?? '',
       nowOf(copy),
     ),
-  ),
+    ...(copy.passkey === undefined ? [] : [passkeyRow(copy.passkey)]),
+  ]),
   '',
   ...verdictLines(protection),
   ...nextSteps(copies, protection),
@@ -29,6 +30,9 @@ export const protectionLine = ({ isProtected, shortfalls }: Protection): string 
 
 const row = (...[copy, kit, tested, on, now]: readonly [string, string, string, string, string]): string =>
   `  ${copy.padEnd(18)} ${kit.padEnd(6)}  ${tested.padEnd(15)}  ${on.padEnd(10)}  ${now}`.trimEnd();
+
+const passkeyRow = ({ proof, provedAt = '', reach, due }: PasskeyState): string =>
+  row('  its passkey', '', proof, provedAt.slice(0, 10), presenceOf(reach, due));
 
 /** As much of a kit's id as a table has room for; commands take it as well. */
 const shortKit = (kit: string): string => kit.slice(0, 6);
@@ -42,6 +46,10 @@ const nowOf = ({ stale, reach, epoch, proof, due, lostAt }: ListedCopy): string 
   if (proof === 'never written') return 'cut off';
   if (stale === 'epoch') return `stale: epoch ${epoch}`;
   if (stale === 'generation') return 'stale: repaired';
+  return presenceOf(reach, due);
+};
+
+const presenceOf = (reach: ListedCopy['reach'], due: boolean): string => {
   if (reach.status === 'unseen' && reach.reason !== undefined) return 'made anew';
   if (reach.status === 'unseen') return due ? 'test again' : 'not seen';
   return reach.status === 'intact' && due ? 'test again' : reach.status;
@@ -75,7 +83,11 @@ const placeName = (domain: string): string => {
 const nextSteps = (copies: readonly ListedCopy[], { isProtected }: Protection): readonly string[] => {
   const steps = copies.flatMap((copy) => {
     const step = stepFor(copy);
-    return step === undefined ? [] : [`  - ${titleOf(copy)} ${shortKit(copy.id)}: ${step}`];
+    const passkey = stepForPasskey(copy);
+    return [
+      ...(step === undefined ? [] : [`  - ${titleOf(copy)} ${shortKit(copy.id)}: ${step}`]),
+      ...(passkey === undefined ? [] : [`  - passkey of ${shortKit(copy.id)}: ${passkey}`]),
+    ];
   });
   const more =
     isProtected || steps.length > 0 ? [] : ['  - make a copy elsewhere, on a stick or on paper:', ...makers];
@@ -100,6 +112,15 @@ const stepFor = (copy: ListedCopy): string | undefined => {
   if (!copy.counts) return `try its code:\n      ${trials(copy)}`;
   if (copy.due) return `tested long ago; try its code again:\n      ${trials(copy)}`;
   return copy.proof === 'decrypted' ? `prove that it recovers:\n      ${trials(copy)}` : undefined;
+};
+
+const stepForPasskey = ({ id, passkey, lostAt }: ListedCopy): string | undefined => {
+  if (passkey === undefined || lostAt !== undefined) return undefined;
+  const { reach, proof, due } = passkey;
+  if (reach.status === 'damaged')
+    return `${reach.reason}; make another one:\n      keepset backup --add-passkey ${shortKit(id)} --code -`;
+  if (proof === 'decrypted' && !due) return undefined;
+  return `try it:\n      keepset drill --copy ${shortKit(id)} --passkey`;
 };
 
 const renewals = (kind: CopyKind, path: string): string => {

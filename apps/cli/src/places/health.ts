@@ -6,11 +6,13 @@ import {
   type CopyRecord,
   type CopyState,
   type Protection,
+  type Reach,
   type Sharing,
 } from '@keepset/places';
 import { currentShare } from '../home/own-shares.ts';
+import { lookAtPasskey } from '../passkey/way.ts';
 import { evidenceOf, kindOf, loadLedger, newestWritten, type LedgerKit } from './ledger.ts';
-import { lookAt } from './look.ts';
+import { copyFolder, lookAt } from './look.ts';
 import type { Unlocked } from './unlock.ts';
 
 /** Everything that is said of a key. */
@@ -24,7 +26,11 @@ export interface KeyHealth {
 /** A copy with where it was last seen. */
 export interface ListedCopy extends CopyState {
   readonly path?: string;
+  readonly passkey?: PasskeyState;
 }
+
+/** What is said of a copy's passkey. It is a way to the copy and no copy: it counts for nothing by itself. */
+export type PasskeyState = Pick<CopyState, 'proof' | 'provedAt' | 'due' | 'reach'>;
 
 /**
  * Opens the device's own share, looks at every place that can be reached, and judges. Alters nothing. Lost copies are
@@ -64,9 +70,37 @@ export const healthOfKey = async (
     const reach = await (kit.lostAt === undefined ? look : unlooked)(kit, ledger);
     const state = copyState(recordOf(kit), current, reach, now);
     if (kit.lostAt !== undefined && state.stale === 'epoch') continue;
-    copies.push({ ...state, ...(kit.path === undefined ? {} : { path: kit.path }) });
+    copies.push({
+      ...state,
+      ...(kit.path === undefined ? {} : { path: kit.path }),
+      ...(await passkeyOf(kit, reach, now)),
+    });
   }
   return { group, party, copies, protection: protectionOf({ policy: group.policy, party }, copies) };
+};
+
+/** Its steps are its own: what the code proved says nothing of the passkey, and the other way round. */
+const passkeyOf = async (
+  { kit, path, passkey }: LedgerKit,
+  copy: Reach,
+  now: string,
+): Promise<Pick<ListedCopy, 'passkey'>> => {
+  if (passkey === undefined || path === undefined) return {};
+  const isThere = copy.status === 'intact' || copy.status === 'damaged';
+  const found = isThere ? await lookAtPasskey(copyFolder(path, kit), passkey) : copy;
+  const { readBackAt, openedAt } = passkey;
+  const record: CopyRecord = {
+    id: kit,
+    kind: 'passkey',
+    domain: '',
+    epoch: 0,
+    generation: 0,
+    writtenAt: readBackAt,
+    readBackAt,
+    ...(openedAt === undefined ? {} : { openedAt }),
+  };
+  const { proof, provedAt, due, reach } = copyState(record, { epoch: 0 }, found, now);
+  return { passkey: { proof, due, reach, ...(provedAt === undefined ? {} : { provedAt }) } };
 };
 
 /** For lists of keys: what the ledger remembers is enough there. */

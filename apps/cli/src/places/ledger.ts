@@ -42,6 +42,15 @@ export interface LedgerCopy {
   readonly notedAt?: string;
 }
 
+/** The passkey of a folder copy: a second way to its code, and no copy. */
+export interface LedgerPasskey {
+  /** Of the file that the passkey opens. */
+  readonly sha256: Uint8Array;
+  /** UTC instants: when that file was last read back or found, and when the passkey last opened the copy. */
+  readonly readBackAt: string;
+  readonly openedAt?: string;
+}
+
 /** A stick, a printed kit, a folder, the keyring of the desktop, or a copy in a Finder backup of a phone. */
 export interface LedgerKit {
   readonly kind: 'usb' | 'kit' | 'folder' | 'keyring' | 'finder-backup';
@@ -60,6 +69,7 @@ export interface LedgerKit {
   readonly trace?: BackupTrace;
   /** UTC instant at which its owner said that it is lost. */
   readonly lostAt?: string;
+  readonly passkey?: LedgerPasskey;
   readonly copies: readonly LedgerCopy[];
 }
 
@@ -82,6 +92,13 @@ const schema: Schema<LedgerKit> = v.strictObject({
     }),
   ),
   lostAt: v.exactOptional(instant),
+  passkey: v.exactOptional(
+    v.strictObject({
+      sha256: bytesOfLength(32),
+      readBackAt: instant,
+      openedAt: v.exactOptional(instant),
+    }),
+  ),
   copies: v.array(
     v.strictObject({
       epoch: count,
@@ -125,12 +142,13 @@ const decode = (bytes: Uint8Array, path: string): LedgerKit => {
 };
 
 /** Writes one kit's file durably. */
-export const saveKit = (paths: HomePaths, { copies, trace, ...kit }: LedgerKit): Promise<void> =>
+export const saveKit = (paths: HomePaths, { copies, trace, passkey, ...kit }: LedgerKit): Promise<void> =>
   writeDurably(
     join(folderOf(paths), `${kit.kit}.cbor`),
     encodeCbor({
       ...kit,
       ...(trace === undefined ? {} : { trace: { ...trace } }),
+      ...(passkey === undefined ? {} : { passkey: { ...passkey } }),
       copies: copies.map((copy) => ({ ...copy })),
     }),
   );

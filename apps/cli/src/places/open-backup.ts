@@ -5,6 +5,7 @@ import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import { nodeFileSystem, openNewest } from '@keepset/places';
 import { maxShareFileBytes, openShareFile } from '@keepset/wire';
 import type { HomePaths } from '../home/paths.ts';
+import { findPasskey, noPasskey, type FoundPasskey } from '../passkey/way.ts';
 import { judge } from './container.ts';
 import { openInFinderBackup } from './finder-copy.ts';
 import { isFinderBackup, type OpenFinderBackup } from './finder.ts';
@@ -65,6 +66,16 @@ export const openBackup = async (
     ...(noted === undefined ? {} : { noted }),
     ...(path === undefined ? {} : { path }),
   };
+};
+
+/**
+ * The passkey of the copy that is meant.
+ * @throws KeepsetError as {@link openBackup} and `findPasskey`
+ */
+export const findPasskeyOf = async (home: HomePaths, target: BackupTarget): Promise<FoundPasskey> => {
+  const { kit, path = target.paths[0] } = await find(target, await loadLedger(home));
+  if (path === undefined) throw noPasskey();
+  return findPasskey(path, kit?.kit);
 };
 
 /** A kit of the ledger, or a path, or both. */

@@ -3,6 +3,8 @@ import { KeepsetError } from '@keepset/bytes';
 import type { Invocation, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
 import { copyPassphrase } from '../home/passphrase.ts';
+import { findPasskey, openWithPasskey } from '../passkey/way.ts';
+import type { OpenedBy } from '../places/adopt.ts';
 import { givenCodes } from '../places/recovery-code.ts';
 import { askLetter } from '../terminal/choice.ts';
 import { askAloud, type Terminal } from '../terminal/terminal.ts';
@@ -43,14 +45,17 @@ const pathQuestions: Readonly<Record<string, string>> = {
 export const readSource = async ({ options, positionals, terminal }: Invocation): Promise<Source> => {
   const from = textOption(options, 'from');
   const paths = from === undefined ? await askPaths(terminal) : [from, ...positionals];
-  const given = await givenCodes(options, terminal);
-  return {
-    paths,
-    codes: given,
-    passphrase: await copyPassphrase(options),
-    kit: textOption(options, 'kit'),
-  };
+  const kit = textOption(options, 'kit');
+  const codes =
+    options['passkey'] === true
+      ? [await openWithPasskey(await findPasskey(paths[0] ?? '', kit), options, terminal)]
+      : await givenCodes(options, terminal);
+  return { paths, codes, passphrase: await copyPassphrase(options), kit };
 };
+
+/** What {@link readSource} opened the copy with, for what is known of it afterwards. */
+export const openedBy = (options: OptionValues): OpenedBy =>
+  options['passkey'] === true ? 'passkey' : 'code';
 
 const askPaths = async (terminal: Terminal): Promise<readonly string[]> => {
   if (!terminal.canAsk)

@@ -4,7 +4,7 @@ import { runRefresh, runReshare, type Approved, type GroupKey } from '@keepset/c
 import type { KeySummary } from '@keepset/wire';
 import { orSettle, type OpenDevice } from '../home/device.ts';
 import type { HomePaths } from '../home/paths.ts';
-import { adoptKit } from '../places/adopt.ts';
+import { adoptKit, type OpenedBy } from '../places/adopt.ts';
 import { groupPrompts } from '../terminal/group.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { checkAgainstServer } from './check.ts';
@@ -23,7 +23,7 @@ import type { CopyFound } from './source.ts';
 export const restoreShare = async (
   { device, account }: OpenDevice,
   paths: HomePaths,
-  { opened, kit }: Pick<CopyFound, 'opened' | 'kit'>,
+  { opened, kit, by }: Pick<CopyFound, 'opened' | 'kit'> & { readonly by: OpenedBy },
   recovery: Pick<RecoveryRecord, 'cause' | 'from'> | undefined,
   compare: () => Promise<void> = () => Promise.resolve(),
 ): Promise<void> => {
@@ -44,7 +44,7 @@ export const restoreShare = async (
   checkAgainstServer(share, keys, device.serverParty);
   await compare();
   if (recovery !== undefined) await saveRecord(paths, { keyId, epoch, ...recovery });
-  if (kit !== undefined) await adoptKit(paths, kit, opened);
+  if (kit !== undefined) await adoptKit(paths, kit, opened, by);
   await device.vault.putPending(share);
   await device.vault.promote(keyId, epoch);
   await device.vault.retire(keyId, epoch);

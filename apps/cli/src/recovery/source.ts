@@ -14,6 +14,7 @@ import {
 } from '@keepset/places';
 import { maxShareFileBytes, openShareFile, type OpeningKey } from '@keepset/wire';
 import { listIfThere } from '../home/files.ts';
+import { isPasskeyFile } from '../passkey/way.ts';
 import { foundKit, type FoundKit, type KitAbout } from '../places/adopt.ts';
 import { chooseCopy, type OpenedFile, type Wanted } from '../places/choose.ts';
 import { selectContainer } from '../places/container.ts';
@@ -247,7 +248,7 @@ const filesIn = async (folder: string, depth = 2): Promise<Listing> => {
     } else if (kind !== 'file' || name.startsWith('.') || files.length + pictures.length >= maxFiles)
       continue;
     else if (name.endsWith('.png')) pictures.push(path);
-    else if (name.endsWith('.age'))
+    else if (name.endsWith('.age') && !isPasskeyFile(name))
       files.push({ where: path, bytes: await readOrEmpty(path), ...kitAround(path) });
   }
   return { files, pictures, waiting };
@@ -295,7 +296,7 @@ const isPassphraseFile = (file: Uint8Array): boolean =>
 
 const needsCode = (): KeepsetError =>
   new KeepsetError('input/invalid-argument', 'The recovery code of this copy is needed.', {
-    hint: 'Give --code CODE (or --code - to be asked), or --identity FILE.',
+    hint: 'Give --code CODE (or --code - to be asked), or --identity FILE. `keepset recover` and `unpark` take --passkey, too.',
   });
 
 const steps: Partial<Record<KeepsetError['code'], string>> = {

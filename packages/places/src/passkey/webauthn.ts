@@ -11,7 +11,7 @@ export interface CredentialsContainer {
 
 /** Where the passkey belongs. Both are for ever: another domain cannot use it. */
 export interface RelyingParty {
-  /** Domain; `localhost` while developing, never 127.0.0.1. */
+  /** Domain, such as `localhost`; never an address. */
   readonly id: string;
   readonly name: string;
 }
@@ -27,10 +27,10 @@ type BufferSource = ArrayBuffer | ArrayBufferView;
 const isCredential = (value: unknown): value is PrfCredential =>
   typeof value === 'object' && value !== null && 'rawId' in value && 'getClientExtensionResults' in value;
 
+/** The same memory, so that wiping it leaves nothing behind. */
 const bytesOf = (source: BufferSource | undefined): Uint8Array => {
-  if (source instanceof ArrayBuffer) return new Uint8Array(source.slice(0));
-  if (ArrayBuffer.isView(source))
-    return Uint8Array.from(new Uint8Array(source.buffer, source.byteOffset, source.byteLength));
+  if (source instanceof ArrayBuffer) return new Uint8Array(source);
+  if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
   throw noPrf();
 };
 
@@ -39,13 +39,16 @@ const noPrf = (): KeepsetError =>
     hint: 'It takes Chrome 132, Safari 18.4, or newer, and a passkey provider that supports it.',
   });
 
-const declined = (cause: unknown): KeepsetError =>
-  cause instanceof KeepsetError
-    ? cause
-    : new KeepsetError('place/locked', 'The passkey was not used.', {
-        hint: 'The user declined, or there is no such passkey here.',
-        cause,
-      });
+/** Browsers do not tell a refusal from a missing passkey. @spec W3C WebAuthn Level 3 §14.5.2 (authentication ceremony privacy) */
+const declined = (cause: unknown): KeepsetError => {
+  if (cause instanceof KeepsetError) return cause;
+  if (cause instanceof Error && incapable.includes(cause.name)) return noPrf();
+  return new KeepsetError('place/locked', 'The passkey was not used.', {
+    hint: 'It was declined, or there is no such passkey in this browser and on the devices it can ask.',
+    cause,
+  });
+};
+const incapable: readonly string[] = ['NotSupportedError', 'ConstraintError'];
 
 /**
  * Makes a passkey.

@@ -1,0 +1,58 @@
+/** Asking a passkey through whatever browser the user has on this computer. */
+import { spawn } from 'node:child_process';
+import type { CredentialsContainer } from '@keepset/places';
+import type { OptionSpec, OptionValues } from '../command.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { openRelay, type PageTexts } from './relay.ts';
+
+export const browserOption: Readonly<Record<string, OptionSpec>> = {
+  'no-browser': { type: 'boolean', help: 'With --passkey: show the page’s address, but open no browser' },
+};
+
+/**
+ * Serves the page, says where it is, opens it where somebody sits at a terminal, and runs `work` with what the browser
+ * answers.
+ * @throws KeepsetError as `openRelay`, and whatever `work` throws.
+ */
+export const withBrowser = async <T>(
+  options: OptionValues,
+  terminal: Terminal,
+  texts: PageTexts,
+  work: (credentials: CredentialsContainer) => Promise<T>,
+): Promise<T> => {
+  const relay = await openRelay(texts);
+  const page = `http://localhost:${relay.port}/`;
+  try {
+    if (terminal.canAsk && options['no-browser'] !== true && openInBrowser(page))
+      terminal.note(
+        `Your browser opens ${page}: type this code there:  ${relay.code.slice(0, 4)}-${relay.code.slice(4)}`,
+      );
+    terminal.note(`For the passkey open this page in a browser on this computer:  ${page}#${relay.code}`);
+    const done = await work(relay.credentials);
+    await relay.close('done');
+    return done;
+  } catch (error) {
+    await relay.close('failed');
+    throw error;
+  }
+};
+
+/** Without the code: everybody on the computer can read what a program was started with. */
+const openInBrowser = (page: string): boolean => {
+  const [command, ...args] = openers[process.platform] ?? ['xdg-open'];
+  const isHeadless =
+    command === 'xdg-open' &&
+    process.env['DISPLAY'] === undefined &&
+    process.env['WAYLAND_DISPLAY'] === undefined;
+  if (command === undefined || isHeadless) return false;
+  const child = spawn(command, [...args, page], { detached: true, stdio: 'ignore' });
+  // The address stands in the terminal as well.
+  child.on('error', () => undefined);
+  child.unref();
+  return true;
+};
+
+const openers: Partial<Record<NodeJS.Platform, readonly string[]>> = {
+  darwin: ['open'],
+  win32: ['rundll32', 'url.dll,FileProtocolHandler'],
+};

@@ -1,0 +1,164 @@
+/** The page for passkeys, asked over real connections by whoever is no browser, or not the right one. */
+import { request } from 'node:http';
+import { networkInterfaces } from 'node:os';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { browserPasskey, createPasskey } from '@keepset/places';
+import { codeOf } from '../../../packages/places/test/contract.ts';
+import { openRelay, type Relay } from '../src/passkey/relay.ts';
+
+interface Reply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly body: string;
+}
+
+let relay: Relay;
+beforeEach(async () => {
+  relay = await openRelay({ title: 'Test', steps: ['First.', 'Second.'] });
+});
+afterEach(() => relay.close('failed'));
+
+const send = (
+  method: string,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+  body: string | Uint8Array = '',
+  host = '127.0.0.1',
+): Promise<Reply> =>
+  new Promise((resolve, reject) => {
+    const sent = request({
+      host,
+      port: relay.port,
+      method,
+      path,
+      headers: { host: `localhost:${relay.port}`, ...headers },
+    });
+    sent.on('error', reject);
+    sent.on('response', (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text }),
+      );
+    });
+    sent.end(body);
+  });
+/** As the page itself asks. */
+const post = (path: string, body?: string | Uint8Array, code = relay.code): Promise<Reply> =>
+  send(
+    'POST',
+    path,
+    { origin: `http://localhost:${relay.port}`, authorization: `Bearer ${code}` },
+    body ?? '',
+  );
+
+const party = { id: 'localhost', name: 'Keepset' };
+const evaluate = (): Promise<readonly [Uint8Array, Uint8Array]> =>
+  browserPasskey(relay.credentials, party, Uint8Array.of(1, 2, 3)).evaluate(
+    Uint8Array.of(4),
+    Uint8Array.of(5),
+  );
+
+describe('the page', () => {
+  it('is served on both loopback addresses and no other, without anything secret, and runs only its own script', async () => {
+    const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+    const isThere = addresses.some(({ address }) => address === '::1');
+    for (const host of isThere ? ['127.0.0.1', '::1'] : ['127.0.0.1']) {
+      const { status, headers, body } = await send('GET', '/', {}, '', host);
+      expect(status).toBe(200);
+      expect(headers['content-security-policy']).toMatch(/^default-src 'none'; script-src 'self';/);
+      expect(headers['content-security-policy']).toContain("frame-ancestors 'none'");
+      expect(headers).toMatchObject({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+      expect(body).not.toContain(relay.code);
+    }
+    for (const { address } of addresses.filter(({ internal, family }) => !internal && family === 'IPv4'))
+      await expect(send('GET', '/', {}, '', address)).rejects.toThrow('ECONNREFUSED');
+    for (const path of ['/../package.json', '/relay.ts', '/next', '/index.html'])
+      expect((await send('GET', path)).status).toBe(404);
+    expect((await send('PUT', '/')).status).toBe(405);
+  });
+
+  it('asks nothing of, and takes nothing from, another host name, another site, or one without the code', async () => {
+    const asked = evaluate();
+    const origin = `http://localhost:${relay.port}`;
+    const authorization = `Bearer ${relay.code}`;
+    for (const path of ['/next', '/answer/1', '/refusal/1']) {
+      // A name that an attacker points to this computer (DNS rebinding), and the address itself.
+      for (const host of [`evil.example:${relay.port}`, `127.0.0.1:${relay.port}`, 'localhost'])
+        expect(await send('POST', path, { host, origin, authorization })).toMatchObject({
+          status: 421,
+          body: '',
+        });
+      // Another site, or another program's page at localhost.
+      for (const other of ['https://evil.example', 'http://localhost:1', 'null'])
+        expect(await send('POST', path, { origin: other, authorization })).toMatchObject({
+          status: 403,
+          body: '',
+        });
+      expect(await send('POST', path, { authorization })).toMatchObject({ status: 403, body: '' });
+      expect(await send('POST', path, { origin })).toMatchObject({ status: 401, body: '' });
+    }
+    // Still asked, by the page alone.
+    const { body } = await post('/next');
+    expect(JSON.parse(body)).toMatchObject({ id: 1, kind: 'get', text: 'First.', step: 1, steps: 2 });
+    const values = Uint8Array.from({ length: 64 }, (_, i) => i);
+    const answered = post('/answer/1', values);
+    const [first, second] = await asked;
+    expect([...first, ...second]).toEqual([...values]);
+    await relay.close('done');
+    expect(JSON.parse((await answered).body)).toEqual({ end: 'done' });
+    await expect(post('/next')).rejects.toThrow('ECONNREFUSED');
+  });
+
+  it('ends when somebody guesses at the code', async () => {
+    const asked = codeOf(evaluate());
+    for (let i = 1; i <= 5; i += 1) expect((await post('/next', '', 'aaaaaaaa')).status).toBe(401);
+    expect(await asked).toBe('place/unreachable');
+    expect((await post('/next')).status).toBe(403);
+    expect(await codeOf(evaluate())).toBe('place/unreachable');
+  });
+
+  it('ends when nobody answers in time', async () => {
+    const impatient = await openRelay({ title: 'Test', steps: [] }, 1);
+    expect(await codeOf(createPasskey(impatient.credentials, party, 'Ada'))).toBe('place/unreachable');
+    await impatient.close('failed');
+  });
+});
+
+describe('an answer', () => {
+  it('counts once, for its own question, and must not be long', async () => {
+    const asked = codeOf(evaluate());
+    expect((await post('/answer/2', 'x')).status).toBe(409);
+    expect((await post('/answer/1', new Uint8Array(1025))).status).toBe(413);
+    expect((await post('/other/1', 'x')).status).toBe(404);
+    const refused = post('/refusal/1', 'NotAllowedError');
+    expect(await asked).toBe('place/locked');
+    expect((await post('/answer/1', 'x')).status).toBe(409);
+    // The page waits for what comes next.
+    const next = codeOf(createPasskey(relay.credentials, party, 'Ada'));
+    expect(JSON.parse((await refused).body)).toMatchObject({ id: 2, kind: 'create', text: 'Second.' });
+    void post('/refusal/2', 'NotSupportedError').catch(() => undefined);
+    expect(await next).toBe('input/unsupported');
+  });
+
+  it.each([
+    ['no values', new Uint8Array(0)],
+    ['one value', new Uint8Array(32)],
+    ['more than two', new Uint8Array(96)],
+  ])('with %s is no PRF', async (_what, answer) => {
+    const asked = codeOf(evaluate());
+    void post('/answer/1', answer).catch(() => undefined);
+    expect(await asked).toBe('input/unsupported');
+  });
+
+  it('of a passkey without PRF makes none', async () => {
+    for (const [id, answer] of [Uint8Array.of(0, 9, 9), Uint8Array.of(1), new Uint8Array(0)].entries()) {
+      const made = codeOf(createPasskey(relay.credentials, party, 'Ada'));
+      void post(`/answer/${id + 1}`, answer).catch(() => undefined);
+      expect(await made).toBe('input/unsupported');
+    }
+    const made = createPasskey(relay.credentials, party, 'Ada');
+    void post('/answer/4', Uint8Array.of(1, 9, 8)).catch(() => undefined);
+    expect(await made).toEqual(Uint8Array.of(9, 8));
+  });
+});
