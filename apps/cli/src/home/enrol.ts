@@ -60,6 +60,7 @@ const enrolAgain = async (
   const file = await readIfThere(paths.identity);
   if (file === undefined) return undefined;
   const identity = await openCutOff(paths, file, passphrase);
+  if (identity === undefined) return undefined;
   try {
     if (passphrase !== undefined && !isEncryptedIdentity(file))
       await writeIdentity(paths, identity, passphrase);
@@ -72,16 +73,18 @@ const enrolAgain = async (
   }
 };
 
+/** Keys that were never used for anything else; undefined if they are damaged. */
 const openCutOff = async (
   paths: HomePaths,
   file: Uint8Array,
   passphrase: string | undefined,
-): Promise<DeviceIdentity> => {
+): Promise<DeviceIdentity | undefined> => {
   try {
     const key = passphrase === undefined ? undefined : { passphrase, scrypt: scryptInThreadPool };
     return await decodeIdentityFile(file, key);
   } catch (cause) {
     const { code } = toKeepsetError(cause);
+    if (code === 'place/damaged') return undefined;
     if (code !== 'place/locked' && code !== 'input/wrong-passphrase') throw cause;
     throw new KeepsetError(
       'input/wrong-passphrase',
