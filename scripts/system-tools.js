@@ -5,7 +5,10 @@ import { existsSync, readFileSync } from 'node:fs';
 /** Where a browser that passkeys are tested in may be. */
 const browsers = JSON.parse(readFileSync(new URL('browsers.json', import.meta.url), 'utf8'));
 
-/** Command → Debian package, and Homebrew formula where there is one. `at`: programs, each of which is enough. */
+/**
+ * Command → Debian package and Homebrew formula; without a formula it is used on Linux only. `at`: paths of programs, each of
+ * which is enough.
+ */
 const tools = {
   'ssh-keygen': { apt: 'openssh-client', brew: 'openssh' },
   openssl: { apt: 'openssl', brew: 'openssl@3' },
@@ -14,8 +17,12 @@ const tools = {
   mcopy: { apt: 'mtools', brew: 'mtools' },
   'mkfs.fat': { apt: 'dosfstools', brew: 'dosfstools' },
   'fsck.exfat': { apt: 'exfatprogs', brew: 'exfatprogs' },
+  'gnome-keyring-daemon': { apt: 'gnome-keyring' },
+  'secret-tool': { apt: 'libsecret-tools' },
+  'dbus-daemon': { apt: 'dbus-daemon' },
+  'dbus-send': { apt: 'dbus-bin' },
   go: { apt: 'golang-go golang-golang-x-mod-dev', brew: 'go' },
-  // No formula: on a Mac it is an application that people install themselves.
+  // An empty formula: on a Mac it is an application that people install themselves.
   'chromium or Google Chrome': { apt: 'chromium', brew: '', at: browsers },
 };
 
@@ -35,7 +42,10 @@ const run = (command, args) =>
 
 /** Installs what is missing where that needs no question; otherwise says what to install and ends the process. */
 export const ensureSystemTools = () => {
-  const missing = Object.entries(tools).filter((tool) => !isInstalled(tool));
+  const needed = Object.entries(tools).filter(
+    ([, { brew }]) => process.platform === 'linux' || brew !== undefined,
+  );
+  const missing = needed.filter((tool) => !isInstalled(tool));
   if (missing.length === 0) return;
   const packages = (manager) => missing.flatMap(([, names]) => names[manager].split(' ').filter(Boolean));
   process.stderr.write(
@@ -49,7 +59,7 @@ export const ensureSystemTools = () => {
     run(command, [...prefix, 'update', '-qq']);
     run(command, [...prefix, 'install', '-y', '-qq', '--no-install-recommends', ...packages('apt')]);
   } else if (isThere('brew') && packages('brew').length > 0) run('brew', ['install', ...packages('brew')]);
-  const still = Object.entries(tools).flatMap((tool) => (isInstalled(tool) ? [] : tool[0]));
+  const still = needed.flatMap((tool) => (isInstalled(tool) ? [] : tool[0]));
   if (still.length === 0) return;
   process.stderr.write(
     `Please install ${still.join(', ')} (Debian: ${packages('apt').join(' ')}) and run npm test again.\n`,

@@ -2,7 +2,7 @@
  * The same with real processes and SIGKILL, which no code can catch, at moments all along the way. What happens at every
  * single operation, the other tests here go through; in this one nothing is simulated.
  */
-import { cpSync, readFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { KeepsetError, utf8ToBytes } from '@keepset/bytes';
@@ -19,7 +19,7 @@ import { withDevice, type OpenDevice } from '../../apps/cli/src/home/device.ts';
 import { enrolHome } from '../../apps/cli/src/home/enrol.ts';
 import { homePaths } from '../../apps/cli/src/home/paths.ts';
 import { copiesOf, openHome, silentTerminal } from '../support/device.ts';
-import { projectRoot, temporaryFolder } from '../support/folders.ts';
+import { filesIn, projectRoot, temporaryFolder } from '../support/folders.ts';
 import {
   bin,
   folderOptions,
@@ -112,6 +112,10 @@ describe('the device', () => {
   const keygen = (home: string, env: Record<string, string>): Promise<Ended> =>
     run(process.execPath, [...preload, bin, 'keygen', '--home', home], { env });
 
+  /** Files that hold a device's keys without a passphrase. */
+  const keysInClear = (home: string): readonly string[] =>
+    filesIn(home).filter((file) => readFileSync(file, 'latin1').includes('AGE-SECRET-KEY-'));
+
   it('killed at any moment of `keepset keygen`: the next command says what became of it', async () => {
     const moments = await momentsOf(async (env) => keygen(await newHome(), env));
     expect(moments.filter((moment) => moment === 'request.end').length).toBeGreaterThanOrEqual(2);
@@ -168,21 +172,50 @@ describe('the device', () => {
     expect(became).toContain('1 notes, epoch 1');
   });
 
-  it('killed at any moment of `keepset enroll`: it can enrol again', async () => {
-    const enrol = (home: string, env: Record<string, string>) =>
-      run(process.execPath, [...preload, bin, 'enroll', server.invite(), '--home', home], { env });
-    const moments = await momentsOf((env) => enrol(temporaryFolder(), env));
-    for (const at of spread(1, moments.length, 6)) {
+  it('killed at any moment of `keepset enroll`: it can enrol again, with the same invitation', async () => {
+    const enrol = (home: string, invite: string, env: Record<string, string>) =>
+      run(process.execPath, [...preload, bin, 'enroll', invite, '--home', home], { env });
+    const moments = await momentsOf((env) => enrol(temporaryFolder(), server.invite(), env));
+    // The server has answered, and the device has not heard it: the invitation is spent.
+    const answered = moments.indexOf('request.emit') + 1;
+    expect(answered).toBeGreaterThan(1);
+    for (const at of new Set([...spread(1, moments.length, 5), answered])) {
       const home = temporaryFolder();
-      expect(await enrol(home, { KEEPSET_KILL_AT: String(at) })).toMatchObject({ signal: 'SIGKILL' });
+      const invite = server.invite();
+      expect(await enrol(home, invite, { KEEPSET_KILL_AT: String(at) })).toMatchObject({ signal: 'SIGKILL' });
       try {
-        await enrolHome(homePaths({ home }), server.invite(), 'phone', undefined);
+        await enrolHome(homePaths({ home }), invite, 'phone', undefined);
       } catch (error) {
         // It was enrolled by the one that was killed.
         if (!(error instanceof KeepsetError) || error.code !== 'place/exists') throw error;
       }
       expect((await expectWhole(home)).keys).toEqual([]);
+      expect(keysInClear(home)).toHaveLength(1);
     }
+  });
+
+  it('enrolling with a passphrase, cut off: the same passphrase goes on, another one is refused', async () => {
+    const home = temporaryFolder();
+    const paths = homePaths({ home });
+    const invite = server.invite();
+    const first = await enrolHome(paths, invite, 'phone', undefined);
+    rmSync(paths.account);
+    // As if the answer had been lost; now with a passphrase. The keys are the same, and lie in clear no more.
+    expect(await enrolHome(paths, invite, 'phone', 'correct horse')).toEqual(first);
+    expect(keysInClear(home)).toEqual([]);
+    rmSync(paths.account);
+    for (const other of [undefined, 'wrong horse'])
+      await expect(enrolHome(paths, invite, 'phone', other)).rejects.toMatchObject({
+        code: 'input/wrong-passphrase',
+      });
+    await expect(enrolHome(paths, invite, 'laptop', 'correct horse')).rejects.toMatchObject({
+      code: 'input/invalid-argument',
+    });
+    expect(await enrolHome(paths, invite, 'phone', 'correct horse')).toEqual(first);
+    // With another invitation it is another device.
+    rmSync(paths.account);
+    const next = await enrolHome(paths, server.invite(), 'laptop', 'correct horse');
+    expect(next.device).not.toBe(first.device);
   });
 });
 

@@ -1,8 +1,10 @@
 /** Copies follow the share through the changes that need several devices: a reshare and a repair, on every side. */
-import { readdirSync, rmSync } from 'node:fs';
+import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it, vi } from 'vitest';
+import { makeBackup, modernDialect } from '../../packages/places/test/backup-maker.ts';
 import { temporaryFolder } from '../support/folders.ts';
+import { startSecretService } from '../support/secret-service.ts';
 import {
   addDevice,
   failure,
@@ -73,10 +75,70 @@ it.each(['ed25519', 'ecdsa-secp256k1'])(
   },
 );
 
+it.runIf(process.platform === 'linux')(
+  'in the keyring of the desktop are rewritten, and are away, not gone, while it is locked',
+  async () => {
+    const service = await startSecretService();
+    vi.stubEnv('DBUS_SESSION_BUS_ADDRESS', service.address);
+    const made = await succeed([
+      'keygen',
+      '--scheme',
+      'ed25519',
+      '--policy',
+      'and(server,phone)',
+      ...phone.args,
+    ]);
+    const keyId = made['keyId'] as string;
+    const { kit, code } = await succeed([
+      'backup',
+      '--keyring',
+      '--show-code',
+      '--key',
+      keyId,
+      ...phone.args,
+    ]);
+    const copy: Folder = { device: phone, root: '', kit: kit as string, code: code as string };
+    const drill = ['drill', '--copy', copy.kit, '--code', copy.code, ...phone.args];
+    expect(await succeed(drill)).toMatchObject({ epoch: 0, proof: 'recovery proven' });
+    // The same disk and the same login: one place with the device itself.
+    expect(await stateOf(copy, keyId)).toMatchObject({
+      kind: 'keyring',
+      domain: 'device:phone',
+      counts: true,
+    });
+    service.lock();
+    expect(await stateOf(copy, keyId)).toMatchObject({ reach: { status: 'unreachable' } });
+    expect((await failure(drill)).code).toBe('place/locked');
+    expect(await succeed(['refresh', '--key', keyId, ...phone.args])).toMatchObject({
+      retired: true,
+      copies: [{ kind: 'keyring', outcome: 'unreachable' }],
+    });
+    expect(await stateOf(copy, keyId)).toMatchObject({ stale: 'epoch', counts: false });
+    await service.unlock();
+    expect((await failure(drill)).code).toBe('place/stale');
+    expect(await succeed(['backup', '--again', ...phone.args])).toMatchObject({
+      keys: expect.arrayContaining([
+        expect.objectContaining({ keyId, copies: [expect.objectContaining({ outcome: 'rewritten' })] }),
+      ]) as unknown,
+    });
+    expect(await succeed(drill)).toMatchObject({ epoch: 1, proof: 'recovery proven' });
+    vi.unstubAllEnvs();
+  },
+);
+
 it('are rewritten after a repair where it changed what they hold beside the secret', async () => {
   const keyId = await newKey('ecdsa-secp256k1');
   const [helper, lost] = [await copyOf(phone, keyId), await copyOf(laptop, keyId)];
   const before = await openedAt(helper);
+  // The helper's copy as it was before the repair, in a Finder backup too.
+  const backup = join(temporaryFolder(), 'backup');
+  const content = readFileSync(join(helper.root, `keepset-${helper.kit}`, files(helper)[0] ?? ''));
+  makeBackup(backup, 'finder', modernDialect, [{ domain: 'AppDomain-x', path: 'Documents/a.age', content }]);
+  const password = join(temporaryFolder(), 'password');
+  writeFileSync(password, 'finder\n');
+  const opening = ['--code', helper.code, '--copy-passphrase-file', password];
+  const add = ['finder-backup', 'add', backup, ...opening, ...phone.args];
+  const inBackup = await succeed(add);
   const own = join(laptop.home, 'shares');
   for (const name of readdirSync(own).filter((each) => each.startsWith(keyId))) rmSync(join(own, name));
   const approval = await world.approve(keyId);
@@ -84,7 +146,14 @@ it('are rewritten after a repair where it changed what they hold beside the secr
     ['repair', 'laptop', '--approval', approval, '--key', keyId, ...phone.args],
     { laptop: joining(laptop) },
   );
-  expect(repaired).toMatchObject({ epoch: 0, retired: true, copies: [{ outcome: 'rewritten' }] });
+  expect(repaired).toMatchObject({ epoch: 0, retired: true });
+  const outcomes = (repaired['copies'] as Json[]).map(({ kit, outcome }) => [kit, outcome]);
+  expect(new Map(outcomes as [unknown, unknown][])).toEqual(
+    new Map([
+      [helper.kit, 'rewritten'],
+      [inBackup['kit'], 'back-up'],
+    ]),
+  );
   for (const copy of [helper, lost]) {
     const state = await stateOf(copy, keyId);
     expect(state).toMatchObject({ epoch: 0, proof: 'read back' });
@@ -100,4 +169,12 @@ it('are rewritten after a repair where it changed what they hold beside the secr
   expect((await failure(['drill', lost.root, '--code', helper.code, ...laptop.args])).code).toBe(
     'place/locked',
   );
+  expect(await stateOf({ ...helper, kit: inBackup['kit'] as string }, keyId)).toMatchObject({
+    stale: 'generation',
+  });
+  // Also where the device has forgotten when it was made: it is not the share that the device holds.
+  rmSync(join(phone.home, 'usb-ledger'), { recursive: true });
+  const old = await failure(add);
+  expect(old.code).toBe('place/stale');
+  expect(old.message).toContain('before a repair');
 });

@@ -16,9 +16,10 @@ import {
 } from '@keepset/ceremony';
 import { printInvite } from '@keepset/transport';
 import { startServer, type RunningServer } from '@keepset/server';
+import { makeBackup, modernDialect } from '../../packages/places/test/backup-maker.ts';
 import { newDevice, type TestDevice } from '../support/device.ts';
 import { otherMedium, temporaryFolder } from '../support/folders.ts';
-import { scan, typedFrom } from '../support/media.ts';
+import { reading, scan, typedFrom } from '../support/media.ts';
 import { bin, errorOf, keepset, keepsetJson, onTerminal, start, untilSaid } from '../support/processes.ts';
 import { serverOptions } from '../support/server.ts';
 
@@ -137,6 +138,52 @@ describe('keepset drill', () => {
     // What is printed stays of its epoch.
     await succeed(['refresh', '--key', keyId]);
     expect((await failure(['drill', ...one.pictures, '--code', typed])).code).toBe('place/stale');
+  });
+
+  it('works from a Finder backup: its password is asked for once, the code until it fits', async () => {
+    const keyId = await newKey();
+    const [one, two] = [await backup(keyId), await backup(keyId)];
+    const root = join(elsewhere, 'finder');
+    const domain = 'AppDomain-org.example.keepset';
+    makeBackup(
+      root,
+      'finder',
+      modernDialect,
+      [one, two].map(({ folder, kit }) => {
+        const inside = join(folder, `keepset-${kit}`);
+        const [name = ''] = readdirSync(inside);
+        return { domain, path: `Documents/${kit}.age`, content: readFileSync(join(inside, name)) };
+      }),
+    );
+    const password = join(temporaryFolder(), 'password');
+    writeFileSync(password, 'finder\n');
+    const given = ['--code', one.code, '--copy-passphrase-file', password];
+    await reading(root, async () => {
+      const before = await keepset(['drill', root, ...given, ...phone]);
+      expect(before.stdout).toContain('Recovery proven');
+      expect(before.stdout).toContain(`not in the ledger yet: keepset finder-backup add ${root}`);
+      // The same file in the folder was not tried.
+      expect(await proofOf(one.kit)).toBe('read back');
+      const added = await succeed(['finder-backup', 'add', root, ...given]);
+      expect(added['left']).toEqual([
+        { domain, path: `Documents/${two.kit}.age`, reason: 'this code does not open it' },
+      ]);
+      const kit = added['kit'] as string;
+      expect(await proofOf(kit)).toBe('decrypted');
+      const drilled = await onTerminal(
+        ['drill', '--copy', kit.slice(0, 8), '--code', '-', ...phone],
+        [
+          ['code (attempt 1 of 3)', `${two.code}\n`],
+          ['backup (attempt 1 of 3)', 'guess\n'],
+          ['backup (attempt 2 of 3)', 'finder\n'],
+          ['code (attempt 2 of 3)', `${one.code}\n`],
+        ],
+      );
+      expect(drilled, drilled.stdout).toMatchObject({ code: 0 });
+      expect(drilled.stdout).toContain('This code does not open this copy.');
+      expect(await proofOf(kit)).toBe('recovery proven');
+      expect(await proofOf(one.kit)).toBe('read back');
+    });
   });
 
   it('leaves nothing behind but a date', async () => {

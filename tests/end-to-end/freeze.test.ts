@@ -18,11 +18,13 @@ import {
   type Group,
   type GroupKey,
   type GroupPrompts,
+  type Scheme,
   type SignRequest,
 } from '@keepset/ceremony';
 import { readEntry } from '@keepset/log';
 import {
   createApproval,
+  createInvite,
   freezeKey,
   listDevices,
   revokeDevice,
@@ -47,23 +49,29 @@ beforeEach(async () => {
   server = await startServer(options);
   phone = await newDevice(server.invite());
   laptop = await addDevice(phone, 'laptop');
-  const policy = 'thresh(2,server,phone,laptop)';
-  const { started } = await meet(
-    (prompts) => runKeygen(phone.device, { scheme: 'ecdsa-secp256k1', policy }, prompts),
-    new Map([['laptop', (group: Group) => joinKeygen(laptop.device, group)]]),
-    new Map([['laptop', laptop]]),
-  );
-  key = started;
+  key = await makeKey('ed25519', 'thresh(2,server,phone,laptop)', laptop);
 });
+const makeKey = async (scheme: Scheme, policy: string, other: TestDevice): Promise<GroupKey> => {
+  const { party } = other.device;
+  const { started } = await meet(
+    (prompts) => runKeygen(phone.device, { scheme, policy }, prompts),
+    new Map([[party, (group: Group) => joinKeygen(other.device, group)]]),
+    new Map([[party, other]]),
+  );
+  return started;
+};
 afterEach(async () => {
   phone.close();
   laptop.close();
   await server.close();
 });
 
-const request: SignRequest = { message: utf8ToBytes('hello'), digest: 'sha256' };
+const requestFor = ({ scheme }: GroupKey): SignRequest => ({
+  message: utf8ToBytes('hello'),
+  digest: scheme === 'ed25519' ? 'none' : 'sha256',
+});
 const sign = (device: TestDevice): Promise<unknown> =>
-  code(runSign(device.device, { keyId: key.keyId, request }));
+  code(runSign(device.device, { keyId: key.keyId, request: requestFor(key) }));
 const nobody: GroupPrompts = { announce: () => undefined, compare: () => Promise.resolve() };
 
 /** Opens a session of any kind with one request, as a program of a thief may. */
@@ -87,6 +95,7 @@ const refreshTogether = (approval?: string) =>
 
 describe('a frozen key', () => {
   test('is refused everything, by whatever device, and the freeze is proven and logged once', async () => {
+    key = await makeKey('ecdsa-secp256k1', key.policy, laptop);
     await runPresign(phone.device, key.keyId, 1);
     const before = await laptop.device.logPin.load();
     await runFreeze(laptop.device, key.keyId);
@@ -94,6 +103,7 @@ describe('a frozen key', () => {
     await runFreeze(phone.device, key.keyId);
     expect(logged().filter((kind) => kind === 'freeze')).toHaveLength(1);
     const { keyId, epoch } = key;
+    const request = requestFor(key);
     const quorum = ['server', 'phone'];
     const approval = 'aaaaaaaaaaaaaaaa';
     const starts: [SessionStart, string][] = [
@@ -112,10 +122,13 @@ describe('a frozen key', () => {
     // With what was prepared before, too.
     expect(await sign(phone)).toBe('policy/frozen');
     expect(await sign(laptop)).toBe('policy/frozen');
-    expect((await phone.device.transport.keys())[0]!.state).toBe('frozen');
+    expect(await phone.device.transport.keys()).toContainEqual(
+      expect.objectContaining({ keyId, state: 'frozen' }),
+    );
   });
 
   test('ends the sessions that were open already', async () => {
+    key = await makeKey('ecdsa-secp256k1', key.policy, laptop);
     const session = newSession();
     const { keyId, epoch } = key;
     const start: SessionStart = { kind: 'presign', keyId, epoch, quorum: ['server', 'phone'], path: [] };
@@ -136,19 +149,11 @@ describe('a frozen key', () => {
 
   test('is not passed on for by devices that were signing together already, for whom the server had nothing left to do', async () => {
     const tablet = await addDevice(phone, 'tablet');
-    const { started: own } = await meet(
-      (prompts) => runKeygen(phone.device, { scheme: 'ed25519', policy: 'and(phone,tablet)' }, prompts),
-      new Map([['tablet', (group: Group) => joinKeygen(tablet.device, group)]]),
-      new Map([['tablet', tablet]]),
-    );
-    const session = newSession();
+    const own = await makeKey('ed25519', 'and(phone,tablet)', tablet);
     const { keyId, epoch } = own;
+    const session = newSession();
     const quorum = ['phone', 'tablet'];
-    await open(
-      phone,
-      { kind: 'sign', keyId, epoch, quorum, request: { ...request, digest: 'none' } },
-      session,
-    );
+    await open(phone, { kind: 'sign', keyId, epoch, quorum, request: requestFor(own) }, session);
     const relay = [{ party: 'phone', sealed: new Uint8Array(1) }];
     const pass = (step: number) =>
       code(tablet.device.transport.step({ session, step, party: 'tablet', messages: [], relay }));
@@ -214,6 +219,35 @@ describe('a frozen key', () => {
     expect(await sign(phone)).toBe('no error');
     expect(await stranger.device.transport.keys()).toEqual([]);
     stranger.close();
+  });
+
+  test('is no concern of a user who brought a key of the same id: the operator names whom is meant', async () => {
+    const stranger = await newDevice(server.invite());
+    // What is left of a witnessed keygen in which the stranger's devices claim this public key.
+    const database = new DatabaseSync(join(options.dataDir, 'keepset.db'));
+    database
+      .prepare(
+        `INSERT INTO keys SELECT ?, key_id, scheme, epoch, 'thresh(2,phone,usb)', public_key, state, frozen_by, NULL, x'00', created_at
+         FROM keys WHERE key_id = ?`,
+      )
+      .run(stranger.account.tenant, key.keyId);
+    database.close();
+    const publicUrl = server.url;
+    expect(await code(createApproval(options, key.keyId))).toBe('input/invalid-argument');
+    expect(await code(createInvite({ ...options, publicUrl }, key.keyId))).toBe('input/invalid-argument');
+    expect(await code(createApproval(options, key.keyId, 'change', 'nobody'))).toBe('input/invalid-argument');
+    const own = laptop.account.device;
+    const early = await createApproval(options, key.keyId, 'change', own);
+    await runFreeze(stranger.device, key.keyId);
+    expect((await refreshTogether(early)).started.epoch).toBe(1);
+    await runFreeze(phone.device, key.keyId);
+    const theirs = await createApproval(options, key.keyId, 'change', stranger.account.device);
+    await expect(refreshTogether(theirs)).rejects.toMatchObject({ code: 'policy/forbidden' });
+    const adoption = await createApproval(options, key.keyId, 'adopt', stranger.account.device);
+    await expect(refreshTogether(adoption)).rejects.toMatchObject({ code: 'policy/forbidden' });
+    const invited = await newDevice(await createInvite({ ...options, publicUrl }, key.keyId, own));
+    expect(invited.account.tenant).toBe(phone.account.tenant);
+    for (const device of [stranger, invited]) device.close();
   });
 });
 

@@ -1,11 +1,16 @@
 /** The health of copies with the real command: what raises them, what does not, and what makes a key protected. */
-import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { decodeCbor, encodeCbor, type CborValue } from '@keepset/bytes';
+import { makeBackup, modernDialect } from '../../packages/places/test/backup-maker.ts';
+import { healthOfKey } from '../../apps/cli/src/places/health.ts';
+import { withUnlocked } from '../../apps/cli/src/places/unlock.ts';
+import { silentTerminal } from '../support/device.ts';
 import { otherMedium, projectRoot, temporaryFolder } from '../support/folders.ts';
 import {
   bin,
+  errorOf,
   keepset,
   keepsetJson,
   run,
@@ -168,6 +173,86 @@ describe('keepset health', () => {
     expect(await succeed(['refresh', '--key', keyId])).toMatchObject({ copies: [], retired: true });
     expect(readFileSync(join(root, `keepset-${kit}`, 'share_party2.enc'))).toEqual(before);
     expect((await healthOf(keyId)).copies.map(({ id }) => id)).toEqual(['home']);
+  });
+
+  it('takes in a copy in a Finder backup, and sees without its password that the phone was backed up anew', async () => {
+    const keyId = await newKey();
+    const cloud = temporaryFolder();
+    const made = await succeed(['backup', cloud, '--cloud', 'icloud', '--show-code', '--key', keyId]);
+    const folder = made['kit'] as string;
+    const password = join(temporaryFolder(), 'password');
+    writeFileSync(password, 'finder\n');
+    /** The same file lies in the folder and among the app's files on the phone. */
+    const backUp = (root: string): void => {
+      const inside = join(cloud, `keepset-${folder}`);
+      const [name = ''] = readdirSync(inside);
+      const domain = 'AppDomain-org.example.keepset';
+      makeBackup(root, 'finder', modernDialect, [
+        { domain, path: 'Documents/copy.age', content: readFileSync(join(inside, name)) },
+      ]);
+    };
+    const addition = (root: string): string[] => {
+      const codes = ['--code', made['code'] as string, '--copy-passphrase-file', password];
+      return ['finder-backup', 'add', root, ...codes];
+    };
+    const look = async (): Promise<Key> => {
+      const { copies, protection } = await withUnlocked({ home }, silentTerminal, (unlocked) =>
+        healthOfKey(unlocked, keyId),
+      );
+      return { protected: protection.isProtected, shortfalls: protection.shortfalls, copies };
+    };
+    const lookAtCopy = async (id: string): Promise<Copy | undefined> =>
+      (await look()).copies.find((copy) => copy.id === id);
+    const near = join(temporaryFolder(), 'backup');
+    backUp(near);
+    const added = await succeed(addition(near));
+    const kit = added['kit'] as string;
+    expect(added).toMatchObject({ keyId, epoch: 0, domain: 'device:phone', left: [] });
+    expect(await lookAtCopy(kit)).toMatchObject({
+      kind: 'finder-backup',
+      proof: 'decrypted',
+      reach: { status: 'intact' },
+      counts: true,
+    });
+    // Where this computer burns, the backup on its disk burns too; that in the folder was not opened.
+    expect(await look()).toMatchObject({ protected: false, shortfalls: [{ kind: 'one-place' }] });
+    expect(await lookAtCopy(folder)).toMatchObject({ proof: 'read back' });
+    // As on a Mac, with a space in its path.
+    const far = join(elsewhere, 'Application Support', 'backup');
+    cpSync(near, far, { recursive: true });
+    expect(await succeed(addition(far))).toMatchObject({ kit, domain: 'location:other-disk' });
+    const spread = await look();
+    expect(spread.protected).toBe(true);
+    expect(spread.copies.map(({ id }) => id).toSorted()).toEqual(['home', folder, kit].toSorted());
+    renameSync(far, `${far}-away`);
+    expect(await lookAtCopy(kit)).toMatchObject({ reach: { status: 'unreachable' }, counts: true });
+    renameSync(`${far}-away`, far);
+    backUp(far);
+    expect(await lookAtCopy(kit)).toMatchObject({ reach: { status: 'unseen' }, counts: false });
+    const told = await keepset(['health', '--key', keyId, ...phone]);
+    expect(told.stdout).toMatch(/Finder backup .* decrypted .* made anew$/m);
+    expect(told.stdout).toContain(`keepset finder-backup add '${far}' --code -`);
+    expect(await succeed(addition(far))).toMatchObject({ kit });
+    expect((await look()).protected).toBe(true);
+    // New shares: the phone has to be given one, and to be backed up. The old share does not wait for that.
+    const refreshed = await keepset(['refresh', '--key', keyId, ...phone]);
+    expect(refreshed.stdout).toContain(`finder-backup ${kit.slice(0, 6)}: worth nothing any more.`);
+    expect(refreshed.stdout).toContain(`keepset finder-backup add '${far}' --code -`);
+    expect(refreshed.stdout).not.toContain('keeps its old share');
+    expect(await lookAtCopy(kit)).toMatchObject({ stale: 'epoch', counts: false });
+    const early = errorOf(await keepsetJson([...addition(far), ...phone]));
+    expect(early).toMatchObject({ code: 'place/stale' });
+    expect(early.hint).toContain('keepset finder-backup add');
+    backUp(far);
+    expect(await succeed(addition(far))).toMatchObject({ kit, epoch: 1 });
+    expect(await lookAtCopy(kit)).toMatchObject({ proof: 'decrypted', counts: true });
+    // One that is lost is not found by another one of the same share; one of new shares takes its place.
+    await succeed(['health', '--lost', kit]);
+    expect(errorOf(await keepsetJson([...addition(far), ...phone])).code).toBe('input/invalid-argument');
+    await succeed(['refresh', '--key', keyId]);
+    backUp(far);
+    expect(await succeed(addition(far))).toMatchObject({ kit, epoch: 2 });
+    expect(await lookAtCopy(kit)).toMatchObject({ counts: true });
   });
 
   it('loads ledgers of the first version', async () => {

@@ -2,9 +2,10 @@
  * A stick is imaged and renewed, and the old image is put back. The device that wrote it remembers; one that lost its
  * memory learns it from the server. Nobody is kept from using it, since it may be the last copy.
  */
-import { cpSync, rmSync } from 'node:fs';
+import { cpSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
+import { makeBackup, modernDialect } from '../../packages/places/test/backup-maker.ts';
 import { loadLedger } from '../../apps/cli/src/places/ledger.ts';
 import { homePaths } from '../../apps/cli/src/home/paths.ts';
 import { keepset } from '../support/processes.ts';
@@ -61,6 +62,26 @@ it('is refused by verify, drill and recover, and taken with --older', async () =
   ]);
   expect(await succeed(verify)).toMatchObject({ generation: 2, server: 'newest' });
 
+  // Both generations, each in a Finder backup of the phone in whose documents it lay.
+  const password = join(world.folder('head'), 'password');
+  writeFileSync(password, 'finder\n');
+  const opening = [...code, '--copy-passphrase-file', password];
+  const [first, second] = [
+    [image, 'enc'],
+    [root, 'bak'],
+  ].map(([stick = '', end = '']) => {
+    const [container = ''] = readdirSync(stick);
+    const content = readFileSync(join(stick, container, `share_party2.${end}`));
+    const backup = join(world.folder('mac'), 'backup');
+    makeBackup(backup, 'finder', modernDialect, [
+      { domain: 'AppDomain-x', path: 'Documents/a.age', content },
+    ]);
+    return backup;
+  });
+  const add = (backup = ''): string[] => ['finder-backup', 'add', backup, ...opening, ...phone.args];
+  expect(await succeed(add(second))).toMatchObject({ generation: 2 });
+  expect(await failure(add(first))).toMatchObject({ code: 'place/stale' });
+
   putBack();
   const known = await failure(verify);
   expect(known.code).toBe('place/stale');
@@ -82,8 +103,13 @@ it('is refused by verify, drill and recover, and taken with --older', async () =
   takenAway(world, phone);
   const fresh = emptyHome(world, 'new-phone');
   const invite = await world.invite(keyId);
-  const recover = ['recover', '--lost', '--from', root, ...code, '--invite', invite, '--yes', ...fresh.args];
+  const recovery = (from: string, ...more: string[]): string[] => {
+    const where = ['--from', from, ...more, '--invite', invite];
+    return ['recover', '--lost', ...where, '--yes', ...fresh.args];
+  };
+  const recover = recovery(root, ...code);
   expect((await failure(recover)).code).toBe('place/stale');
+  expect((await failure(recovery(first ?? '', ...opening))).message).toContain('written later');
   await succeed([...recover, '--older']);
   await expectSigns(world, fresh, publicKey);
 

@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeCbor, encodeCbor } from '@keepset/bytes';
 import { openShareFile } from '@keepset/wire';
-import { makeBackup } from '../../packages/places/test/backup-maker.ts';
+import { makeBackup, modernDialect } from '../../packages/places/test/backup-maker.ts';
 import { otherMedium, temporaryFolder } from '../support/folders.ts';
 import { reading, scan, typedFrom } from '../support/media.ts';
 import {
@@ -501,18 +501,15 @@ describe('keepset kit', () => {
   });
 });
 
+/** Whether a file of the ledger is of a copy in a Finder backup. */
+const isFinderEntry = (name: string): boolean =>
+  readFileSync(join(work, 'phone', 'usb-ledger', name)).includes('finder-backup');
+
 describe('keepset finder-backup', () => {
   const domain = 'AppDomain-org.example.keepset';
   const passwordFile = join(work, 'backup-password');
-  const dialect = {
-    encrypted: true,
-    firstRounds: 200_000,
-    rounds: 1000,
-    manifestKey: true,
-    flags: 1,
-    keyData: 'object',
-    padding: 'pkcs7',
-  } as const;
+  // Enough rounds for a progress bar.
+  const dialect = { ...modernDialect, firstRounds: 200_000 };
   const backup = join(work, 'backup');
   let share: Buffer;
   beforeAll(() => {
@@ -533,7 +530,7 @@ describe('keepset finder-backup', () => {
   ];
 
   it('finds the share files, shows how far it is, and alters nothing', async () => {
-    const args = [...extract(backup, 'extracted'), '--passphrase-file', passwordFile];
+    const args = [...extract(backup, 'extracted'), '--copy-passphrase-file', passwordFile];
     const { code, stdout, stderr } = await reading(backup, () => keepset(args));
     expect({ code, stderr }).toMatchObject({ code: 0 });
     expect(stderr).toMatch(/█{10} 10\/10/);
@@ -546,7 +543,7 @@ describe('keepset finder-backup', () => {
 
   it('says clearly that a password is wrong or missing, and that a folder is no backup', async () => {
     writeFileSync(join(work, 'wrong-password'), 'guess\n');
-    const wrong = [...extract(backup, 'none'), '--passphrase-file', join(work, 'wrong-password')];
+    const wrong = [...extract(backup, 'none'), '--copy-passphrase-file', join(work, 'wrong-password')];
     const { code, hint } = await reading(backup, () => failure(wrong));
     expect(code).toBe('input/wrong-passphrase');
     expect(hint).toContain('Finder');
@@ -583,5 +580,38 @@ describe('keepset finder-backup', () => {
       { domain, path: 'Documents/notes.txt', content: Buffer.from('hello') },
     ]);
     expect((await failure(extract(none, 'none'))).code).toBe('place/not-found');
+  });
+
+  it('adds nothing but a copy of this device’s share in an encrypted backup, and alters nothing in it', async () => {
+    const made = (name: string, content: Uint8Array, over: Partial<typeof modernDialect> = {}): string => {
+      const folder = join(work, name);
+      makeBackup(folder, 'finder pässword', { ...modernDialect, ...over }, [
+        { domain, path: 'Documents/copy.age', content },
+      ]);
+      return folder;
+    };
+    const password = ['--copy-passphrase-file', passwordFile];
+    const add = (folder: string, ...more: string[]): ReturnType<typeof failure> =>
+      reading(folder, () => failure(['finder-backup', 'add', folder, ...more, ...phone]));
+    const own = ['--code', stick.code, ...password];
+    const good = made('good', share);
+    expect((await add(good, '--code', stick.code)).hint).toContain('--copy-passphrase-file');
+    expect((await add(good, ...password)).code).toBe('input/invalid-argument');
+    const wrong = ['--copy-passphrase-file', join(work, 'wrong-password')];
+    expect((await add(good, '--code', stick.code, ...wrong)).code).toBe('input/wrong-passphrase');
+    expect((await add(good, '--code', foreign.code, ...password)).code).toBe('place/locked');
+    expect((await add(stick.root, ...own)).code).toBe('place/not-found');
+    expect((await add(made('no-share', Buffer.from('hello')), ...own)).code).toBe('place/not-found');
+    expect((await add(made('nameless', share, { phone: '-' }), ...own)).code).toBe('place/damaged');
+    const open = await add(made('open', share, { encrypted: false }), ...own);
+    expect(open).toMatchObject({ code: 'input/unsupported' });
+    expect(open.hint).toContain('Encrypt local backup');
+    const theirs = made('theirs', readFileSync(slot(foreign.root, 'enc')));
+    const others = await add(theirs, '--code', foreign.code, ...password);
+    expect(others.code).toBe('place/foreign');
+    expect(others.message).toContain('laptop’s share');
+    rmSync(join(good, 'Manifest.db'));
+    expect((await add(good, ...own)).hint).toContain('later system');
+    expect(readdirSync(join(work, 'phone', 'usb-ledger')).filter(isFinderEntry)).toEqual([]);
   });
 });

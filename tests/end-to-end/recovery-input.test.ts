@@ -16,6 +16,7 @@ import {
 import { join } from 'node:path';
 import { beforeAll, expect, it, vi } from 'vitest';
 import { openAge, sealAge } from '@keepset/wire';
+import { makeBackup, modernDialect } from '../../packages/places/test/backup-maker.ts';
 import { reading } from '../support/media.ts';
 import { keepset, onTerminal } from '../support/processes.ts';
 import {
@@ -27,6 +28,7 @@ import {
   newWorld,
   succeed,
   together,
+  type Device,
   type World,
 } from '../support/recovery.ts';
 
@@ -35,13 +37,14 @@ vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 let world: World;
 let keyId: string;
+let phone: Device;
 /** The phone's share of epoch 0 and of epoch 1, and the laptop's. */
 let stick: { root: string; code: string };
 let later: { root: string; code: string };
 let laptops: { root: string; code: string };
 beforeAll(async () => {
   world = await newWorld();
-  const phone = await newPhone(world);
+  phone = await newPhone(world);
   const laptop = await addDevice(world, phone, 'laptop');
   const made = await together(['keygen', '--policy', 'thresh(2,server,phone,laptop)', ...phone.args], {
     laptop: joining(laptop),
@@ -182,6 +185,38 @@ it('several epochs and several shares in one folder: the newest of the one that 
   expect(several.code).toBe('input/invalid-argument');
   expect(several.hint).toContain('--party');
   expect((await refused(folder, '--identity', codes, '--party', 'laptop')).hint).toContain(keyId);
+});
+
+it('another party’s share in a Finder backup: it is not taken for one’s own, alone or beside that', async () => {
+  const backup = join(world.folder('mac'), 'backup');
+  const domain = 'AppDomain-org.example.keepset';
+  makeBackup(backup, 'finder', modernDialect, [
+    {
+      domain,
+      path: 'Documents/laptop.age',
+      content: readFileSync(slotOf(laptops.root).replace('party2', 'party3')),
+    },
+    { domain, path: 'Documents/phone.age', content: readFileSync(slotOf(later.root, 'bak')) },
+  ]);
+  const paper = world.folder('paper');
+  writeFileSync(join(paper, 'codes.txt'), `${laptops.code}\n${later.code}\n`);
+  writeFileSync(join(paper, 'password'), 'finder\n');
+  const add = [
+    'finder-backup',
+    'add',
+    backup,
+    '--copy-passphrase-file',
+    join(paper, 'password'),
+    ...phone.args,
+  ];
+  const theirs = await reading(backup, () => failure([...add, '--code', laptops.code]));
+  expect(theirs.code).toBe('place/foreign');
+  expect(theirs.message).toContain(`laptop’s share of key ${keyId}`);
+  const added = await reading(backup, () => succeed([...add, '--identity', join(paper, 'codes.txt')]));
+  expect(added).toMatchObject({ keyId, party: 'phone', epoch: 1, file: { path: 'Documents/phone.age' } });
+  expect(added['left']).toEqual([
+    { domain, path: 'Documents/laptop.age', reason: `laptop’s share of key ${keyId}` },
+  ]);
 });
 
 it('a passphrase that is wrong three times, each counted', async () => {

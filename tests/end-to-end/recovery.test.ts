@@ -7,7 +7,7 @@ import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } f
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { openAge, sealAge } from '@keepset/wire';
-import { makeBackup } from '../../packages/places/test/backup-maker.ts';
+import { makeBackup, modernDialect } from '../../packages/places/test/backup-maker.ts';
 import { reading, scan } from '../support/media.ts';
 import { onTerminal } from '../support/processes.ts';
 import {
@@ -168,25 +168,19 @@ describe('a phone is lost, and there is', () => {
     const person = await newPerson();
     const { root, code } = await makeStick(person.phone);
     const backup = join(world.folder('mac'), 'backup');
-    const dialect = {
-      encrypted: true,
-      firstRounds: 200_000,
-      rounds: 1000,
-      manifestKey: true,
-      flags: 1,
-      keyData: 'object',
-      padding: 'pkcs7',
-    } as const;
     const domain = 'AppDomain-org.example.keepset';
-    makeBackup(backup, 'finder pässword', dialect, [
+    makeBackup(backup, 'finder pässword', modernDialect, [
       { domain, path: `Documents/shares/${person.keyId}.0.1.age`, content: readFileSync(slotOf(root)) },
       { domain, path: 'Documents/notes.txt', content: Buffer.from('hello') },
     ]);
     const password = join(world.folder('head'), 'password');
     writeFileSync(password, 'finder pässword\n');
-    const from = ['--from', backup, '--copy-passphrase-file', password, '--code', code];
-    const recovered = await recoverFrom(person, backup, from);
+    const opening = ['--copy-passphrase-file', password, '--code', code];
+    const { kit } = await succeed(['finder-backup', 'add', backup, ...opening, ...person.phone.args]);
+    const recovered = await recoverFrom(person, backup, ['--from', backup, ...opening]);
     expect(recovered.source).toMatchObject({ kind: 'finder-backup' });
+    // The new phone looks after it from now on, under the same id; what is in it is of the old epoch.
+    expect(recovered.copies).toMatchObject([{ kit, kind: 'finder-backup', outcome: 'back-up' }]);
   });
 
   it('a copy under a passphrase, which is asked for and may be mistyped', async () => {

@@ -1,4 +1,5 @@
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,6 +20,20 @@ export const temporaryFolder = (): string => {
 afterAll(() => {
   for (const folder of made.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
+
+/** All files in a folder and in those in it. */
+export const filesIn = (folder: string): readonly string[] =>
+  existsSync(folder)
+    ? readdirSync(folder, { withFileTypes: true, recursive: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name))
+    : [];
+
+/** SHA-256 of every file in these folders, in hex. */
+export const hashesOf = (...folders: readonly string[]): ReadonlySet<string> =>
+  new Set(
+    folders.flatMap(filesIn).map((path) => createHash('sha256').update(readFileSync(path)).digest('hex')),
+  );
 
 /** A folder on another medium than the temporary folder; whoever asks removes it. */
 export const otherMedium = (): string => {

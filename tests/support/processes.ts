@@ -187,14 +187,18 @@ export const firstLine = ({ child, stdout, stderr, ended }: Running): Promise<st
   });
 
 /** Waits until `text` stands on standard error. */
-export const untilSaid = ({ child, stderr, ended }: Running, text: string): Promise<void> =>
+export const untilSaid = (
+  { child, ended, ...said }: Running,
+  text: string,
+  stream: 'stdout' | 'stderr' = 'stderr',
+): Promise<void> =>
   new Promise((resolve, reject) => {
     const look = (): void => {
-      if (stderr().includes(text)) resolve();
+      if (said[stream]().includes(text)) resolve();
     };
-    child.stderr?.on('data', look);
+    child[stream]?.on('data', look);
     look();
-    ended.then(() => reject(new Error(`ended before it said "${text}":\n${stderr()}`)), reject);
+    ended.then(() => reject(new Error(`ended before it said "${text}":\n${said.stderr()}`)), reject);
   });
 
 /** Starts `keepset` on a pseudo-terminal. What it says, on either stream, is its `stdout`. */

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { KeepsetError, printableLines, toKeepsetError } from '@keepset/bytes';
 import type { Command, OptionSpec } from './command.ts';
@@ -12,14 +13,22 @@ const commonOptions: Readonly<Record<string, OptionSpec>> = {
 
 /**
  * Runs one command line.
+ * @param terminal where it shows what it does; the process's own by default
  * @returns the exit code: 0, or that of the error's family (see `keepset --help`).
  */
-export const main = async (args: readonly string[]): Promise<number> => {
+export const main = async (
+  args: readonly string[],
+  terminal: Terminal = terminalFor(args.includes('--json')),
+): Promise<number> => {
   const [name, ...rest] = args;
-  const terminal = terminalFor(args.includes('--json'));
   try {
     if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
       terminal.result({ commands: commandNames }, [await overview(rest[0])]);
+      return 0;
+    }
+    if (name === '--version' || name === '-V') {
+      const version = readVersion();
+      terminal.result({ version, node: process.version }, [`keepset ${version}, on Node ${process.version}`]);
       return 0;
     }
     return await runCommand(await loadCommand(known(name)), rest, terminal);
@@ -30,11 +39,34 @@ export const main = async (args: readonly string[]): Promise<number> => {
 
 const known = (name: string): CommandName => {
   const found = commandNames.find((command) => command === name);
-  if (found === undefined)
-    throw new KeepsetError('input/invalid-argument', `There is no command ${name}.`, {
-      hint: 'See `keepset --help`.',
-    });
-  return found;
+  if (found !== undefined) return found;
+  const near = commandsNear(name);
+  throw new KeepsetError('input/invalid-argument', `There is no command ${name}.`, {
+    hint: near.length === 0 ? 'See `keepset --help`.' : `Do you mean: ${near.join(', ')}?`,
+  });
+};
+
+/** Commands that begin so; if none does, those that differ in two letters at most. */
+const commandsNear = (name: string): readonly CommandName[] => {
+  const longer = commandNames.filter((command) => command.startsWith(name));
+  return longer.length > 0 ? longer : commandNames.filter((command) => editDistance(command, name) <= 2);
+};
+
+/** How many letters have to be put in, taken out or replaced. */
+const editDistance = (a: string, b: string): number => {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+  for (const [i, letter] of a.split('').entries()) {
+    const next = [i + 1];
+    for (const [j, other] of b.split('').entries())
+      next.push(Math.min(row[j + 1]! + 1, next[j]! + 1, row[j]! + (letter === other ? 0 : 1)));
+    row = next;
+  }
+  return row[b.length]!;
+};
+
+const readVersion = (): string => {
+  const file = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(file) as { readonly version: string }).version;
 };
 
 const runCommand = async (command: Command, args: readonly string[], terminal: Terminal): Promise<number> => {

@@ -1,4 +1,5 @@
 /** What all commands have in common: help, --json, exit codes, and output that cannot deceive. */
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { exitCodes } from '@keepset/bytes';
 import { onlyObject } from '../../../tests/support/processes.ts';
@@ -22,6 +23,27 @@ beforeEach(() => {
   });
 });
 afterEach(() => vi.restoreAllMocks());
+
+it.each(['--version', '-V'])('says its version (%s)', async (flag) => {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  expect(await main([flag])).toBe(0);
+  expect(stdout).toBe(`keepset ${version}, on Node ${process.version}\n`);
+  stdout = '';
+  expect(await main([flag, '--json'])).toBe(0);
+  expect(onlyObject(stdout)).toEqual({ version, node: process.version });
+});
+
+it.each([
+  ['refesh', 'Do you mean: refresh?'],
+  ['heal', 'Do you mean: health?'],
+  ['re', 'Do you mean: revoke, refresh, reshare, repair, recover?'],
+  ['frobnicate', 'See `keepset --help`.'],
+])('names the commands that %s may stand for', async (name, hint) => {
+  expect(await main([name])).toBe(exitCodes.input);
+  expect(stderr).toContain(hint);
+});
 
 describe('help', () => {
   it.each([[], ['--help'], ['-h'], ['help']])('overall (%s)', async (...args) => {

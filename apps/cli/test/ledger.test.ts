@@ -8,6 +8,7 @@ import { temporaryFolder } from '../../../tests/support/folders.ts';
 import { homePaths } from '../src/home/paths.ts';
 import { recordOf } from '../src/places/health.ts';
 import { loadLedger, newestWritten, noteLost, saveKit } from '../src/places/ledger.ts';
+import { lookAt } from '../src/places/look.ts';
 
 /** Written by the first version of the ledger, which knew neither dates nor places. Frozen. */
 const fixtures = join(import.meta.dirname, 'fixtures', 'ledger-v1');
@@ -61,4 +62,34 @@ it('loads ledgers of the first version, judges them by what they say, and writes
   expect(lost.lostAt).toBeDefined();
   await noteLost(paths, lost, false);
   expect(bytes(join(root, 'usb-ledger'))).toEqual(bytes(fixtures));
+});
+
+it('loads the entry of a copy in a Finder backup, and writes it as it was', async () => {
+  const frozen = join(import.meta.dirname, 'fixtures', 'ledger-finder-backup');
+  const root = join(temporaryFolder(), 'phone');
+  cpSync(frozen, join(root, 'usb-ledger'), { recursive: true });
+  const paths = homePaths({ home: root });
+  const ledger = await loadLedger(paths);
+  const [kit, ...others] = ledger;
+  if (kit === undefined) throw new Error('one entry');
+  expect(others).toEqual([]);
+  expect(kit).toMatchObject({
+    kind: 'finder-backup',
+    path: '/Volumes/disk/Backup/00008120-001A2B3C4D5E6F78',
+    domain: 'location:other-disk',
+    trace: {
+      file: createHash('sha1').update('AppDomain-org.example.keepset-Documents/copy.age').digest('hex'),
+    },
+  });
+  const reach = await lookAt(kit, ledger);
+  expect(reach.status).toBe('unreachable');
+  expect(copyState(recordOf(kit), { epoch: 1, source: 2 }, reach, '2026-11-25T00:00:00.000Z')).toMatchObject({
+    kind: 'finder-backup',
+    proof: 'decrypted',
+    counts: true,
+    due: false,
+  });
+  await saveKit(paths, kit);
+  const name = `${kit.kit}.cbor`;
+  expect(readFileSync(join(root, 'usb-ledger', name))).toEqual(readFileSync(join(frozen, name)));
 });

@@ -7,46 +7,58 @@ import type { EnrolledDevice } from './enrolment/store.ts';
 import { inviteTo, layFoundation, unixSeconds, type Foundation } from './foundation.ts';
 import type { ServerOptions } from './options.ts';
 import { hashOfCode, newCode } from './secrets/codes.ts';
-import { freezeStore } from './store/freezing.ts';
+import { freezeStore, unknownDevice } from './store/freezing.ts';
 
 /**
  * Makes an invitation.
  * @param keyId invites another device of the user who has this key; without it, a new user.
- * @throws KeepsetError `input/unknown-key`, `input/invalid-argument` when several users have it
+ * @param device one of that user's devices, where several users have the key: who knows a public key can bring one of
+ * the same id.
+ * @throws KeepsetError `input/unknown-key`, `input/invalid-argument` when several users have it, and for an unknown device
  */
 export const createInvite = (
   options: ServerOptions & { readonly publicUrl: string },
   keyId?: string,
+  device?: string,
 ): Promise<string> =>
-  onData(options, (foundation) => {
-    const [tenant, ...others] = keyId === undefined ? [] : tenantsOf(foundation, keyId);
-    if (others.length > 0)
-      throw new KeepsetError('input/invalid-argument', `Several users of this server have key ${keyId}.`, {
-        hint: 'Let the user invite the device from another one: `keepset add-device`.',
-      });
-    return inviteTo(options.publicUrl, foundation, tenant);
-  });
+  onData(options, (foundation) =>
+    inviteTo(
+      options.publicUrl,
+      foundation,
+      keyId === undefined ? undefined : ownerOf(foundation, keyId, device),
+    ),
+  );
 
 const approvalLifetime = 60 * 60;
 
 /**
- * Approves one reshare or repair of a key, within an hour, or one refresh of a frozen key.
+ * Approves one reshare or repair of a user's key, within an hour, or one refresh of a frozen key.
  * @param what `adopt` approves instead that devices bring a key to this server which it does not know, or only at an
  * earlier epoch.
- * @throws KeepsetError `input/unknown-key`, or `input/invalid-argument` for what is no key id
+ * @param device one of the user's devices: needed where several users have the key. Without it an adoption is approved
+ * for whoever brings the code.
+ * @throws KeepsetError `input/unknown-key`; `input/invalid-argument` for what is no key id, when several users have the
+ * key, and for an unknown device
  */
 export const createApproval = (
   options: ServerOptions,
   keyId: string,
   what: 'change' | 'adopt' = 'change',
+  device?: string,
 ): Promise<string> =>
   onData(options, (foundation) => {
     parseAs(keyIdText, keyId, 'key id', 'input/invalid-argument');
-    if (what === 'change') tenantsOf(foundation, keyId);
+    const tenant = what === 'change' ? ownerOf(foundation, keyId, device) : userOf(foundation, device);
     const code = newCode();
     foundation.database
-      .prepare('INSERT INTO approvals (code_hash, key_id, adopts, expires_at) VALUES (?, ?, ?, ?)')
-      .run(hashOfCode(code), keyId, what === 'adopt' ? 1 : 0, unixSeconds() + approvalLifetime);
+      .prepare('INSERT INTO approvals (code_hash, key_id, adopts, tenant, expires_at) VALUES (?, ?, ?, ?, ?)')
+      .run(
+        hashOfCode(code),
+        keyId,
+        what === 'adopt' ? 1 : 0,
+        tenant ?? null,
+        unixSeconds() + approvalLifetime,
+      );
     return code;
   });
 
@@ -94,6 +106,30 @@ const onData = async <T>(options: ServerOptions, work: (foundation: Foundation) 
   } finally {
     foundation.database.close();
   }
+};
+
+/** The one user who has this key, or whose device it is. */
+const ownerOf = (foundation: Foundation, keyId: string, device: string | undefined): string => {
+  const owners = tenantsOf(foundation, keyId);
+  const user = userOf(foundation, device);
+  if (user !== undefined && owners.includes(user)) return user;
+  if (user !== undefined)
+    throw new KeepsetError('input/unknown-key', `The user of device ${device} has no key ${keyId} here.`, {
+      hint: 'See `keepset devices`.',
+    });
+  const [owner = '', ...others] = owners;
+  if (others.length === 0) return owner;
+  throw new KeepsetError('input/invalid-argument', `Several users of this server have key ${keyId}.`, {
+    hint: 'Say whom you mean by a device of that user: --device DEVICE. `keepset devices` lists them.',
+  });
+};
+
+/** Whose device this is. */
+const userOf = ({ enrolments }: Foundation, device: string | undefined): string | undefined => {
+  if (device === undefined) return undefined;
+  const enrolled = enrolments.listDevices().find((each) => each.device === device);
+  if (enrolled === undefined) throw unknownDevice(device);
+  return enrolled.tenant;
 };
 
 /** Who has this key. @throws KeepsetError `input/unknown-key` */

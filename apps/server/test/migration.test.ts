@@ -35,6 +35,8 @@ it('from version 1: keys keep their shares, devices stay enrolled', () => {
   expect(database.prepare('SELECT device, revoked_at FROM devices').all()).toMatchObject([
     { device: 'd', revoked_at: null },
   ]);
-  expect(database.prepare('SELECT adopts FROM approvals').all()).toMatchObject([{ adopts: 0 }]);
+  expect(database.prepare('SELECT adopts, tenant FROM approvals').all()).toMatchObject([
+    { adopts: 0, tenant: null },
+  ]);
   database.close();
 });

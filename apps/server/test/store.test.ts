@@ -114,6 +114,22 @@ describe('enrolment', () => {
     expect(at(1001, code, 2)).toBe('transport/enrolment-refused');
   });
 
+  it('a device that never got its answer asks again with its code, and is the same device', () => {
+    const store = open();
+    const [code, other] = [createCode(store, 0), createCode(store, 0)];
+    const first = enrolDevice(store, announcement, { code, ...device(1) }, 0);
+    // Also when the code would have expired: it is spent, for this key.
+    expect(enrolDevice(store, announcement, { code, ...device(1) }, 100_000)).toEqual(first);
+    const again = (given: string, n: number, party?: string) =>
+      codeOf(() => enrolDevice(store, announcement, { code: given, ...device(n, party) }, 1));
+    expect(again(code, 2)).toBe('transport/enrolment-refused');
+    expect(again(code, 1, 'laptop')).toBe('input/invalid-argument');
+    // Another code is not spent by a key that is enrolled.
+    expect(again(other, 1)).toBe('transport/enrolment-refused');
+    expect(again(other, 2)).toBe('accepted');
+    expect(store.countDevices()).toBe(2);
+  });
+
   it('a code makes a new user, unless it was made for one', () => {
     const store = open();
     const first = enrolDevice(store, announcement, { code: createCode(store, 0), ...device(1) }, 0);

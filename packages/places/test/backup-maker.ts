@@ -90,6 +90,8 @@ const encrypt = (key: Uint8Array, clear: Uint8Array, padding: 'pkcs7' | 'zero'):
 
 export interface Dialect {
   readonly encrypted: boolean;
+  /** Identifier of the phone. */
+  readonly phone?: string;
   /** Slow first derivation, since iOS 10.2. */
   readonly firstRounds?: number;
   readonly rounds: number;
@@ -173,6 +175,18 @@ const makeRecord = (dialect: Dialect, file: FileInBackup, wrappedKey: Buffer): B
   });
 };
 
+/** As iPhones of today do. */
+export const modernDialect: Dialect = {
+  encrypted: true,
+  phone: '00008120-001A2B3C4D5E6F78',
+  firstRounds: 1000,
+  rounds: 100,
+  manifestKey: true,
+  flags: 1,
+  keyData: 'object',
+  padding: 'pkcs7',
+};
+
 /** Writes the backup folder. */
 export const makeBackup = (
   folder: string,
@@ -216,6 +230,9 @@ export const makeBackup = (
       IsEncrypted: dialect.encrypted,
       Version: '10.0',
       WasPasscodeSet: true,
+      ...(dialect.phone === undefined
+        ? {}
+        : { Lockdown: { DeviceName: 'iPhone', UniqueDeviceID: dialect.phone } }),
       BackupKeyBag: makeKeyBag(password, dialect, classKeys),
       ...(hasKey
         ? { ManifestKey: Buffer.concat([classPrefix(4), wrap(classKeys.get(4)!, manifestKey)]) }

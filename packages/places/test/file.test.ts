@@ -138,6 +138,10 @@ describe('on a real file system', () => {
     writeFileSync(join(path, `.${nameA.keyId}.0.0123456789abcdef.tmp`), 'half');
     await place.put(nameA, copyOf('x'), { generation: 1 });
     expect(readdirSync(path)).toEqual([`${nameA.keyId}.0.1.age`]);
+    // A pending copy of which there is no more than that is discarded all the same.
+    writeFileSync(join(path, `.${nameB.keyId}.3.0123456789abcdef.tmp`), 'half');
+    await place.discard(nameB);
+    expect(readdirSync(path)).toEqual([`${nameA.keyId}.0.1.age`]);
   });
 
   it('refuses a copy of more than 1 MiB unread', async () => {

@@ -3,10 +3,10 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bytesEqual } from '@keepset/bytes';
+import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import { openShareFile } from '@keepset/wire';
-import { readFinderBackup } from '../src/index.ts';
-import { makeBackup, type Dialect, type FileInBackup } from './backup-maker.ts';
+import { lookAtFinderBackup, nodeFileSystem, readFinderBackup, type BackupTrace } from '../src/index.ts';
+import { makeBackup, modernDialect as modern, type Dialect, type FileInBackup } from './backup-maker.ts';
 import { codeOf } from './contract.ts';
 import { makeWriter, type Writer } from './shares.ts';
 
@@ -15,15 +15,6 @@ afterAll(() => rmSync(root, { recursive: true }));
 const password = 'finder pässword';
 const domain = 'AppDomain-org.example.keepset';
 const path = 'Documents/shares/copy.age';
-const modern: Dialect = {
-  encrypted: true,
-  firstRounds: 1000,
-  rounds: 100,
-  manifestKey: true,
-  flags: 1,
-  keyData: 'object',
-  padding: 'pkcs7',
-};
 // Before iOS 10.2: no slow first derivation.
 const { firstRounds: _firstRounds, ...old } = modern;
 const dialects: readonly (readonly [string, Dialect])[] = [
@@ -99,6 +90,70 @@ describe('a backup without encryption', () => {
     const content = await readFinderBackup(folder, undefined);
     expect(content.encrypted).toBe(false);
     expect(content.shares).toHaveLength(2);
+  });
+});
+
+describe('a look without the password', () => {
+  let trace: BackupTrace;
+  beforeAll(async () => {
+    const { phone, shares } = await readFinderBackup(standard, password);
+    expect(phone).toBe(modern.phone);
+    trace = shares[1]!.trace;
+  });
+  /** What is seen of a backup after it was hurt; nothing is altered by the look. */
+  const seen = async (hurt: (folder: string) => void): Promise<unknown> => {
+    const folder = fresh();
+    hurt(folder);
+    const before = listing(folder);
+    const reach = await lookAtFinderBackup(folder, trace);
+    expect(listing(folder)).toEqual(before);
+    return reach;
+  };
+  const again = (folder: string, dialect: Dialect, files = contents): void => {
+    rmSync(folder, { recursive: true });
+    makeBackup(folder, password, dialect, files);
+  };
+
+  it('knows the backup again, byte for byte', async () => {
+    expect(await seen(() => undefined)).toEqual({ status: 'intact' });
+    for (const name of ['Manifest.db', fileOf('', path)])
+      expect(
+        await seen((folder) => {
+          const bytes = readFileSync(join(folder, name));
+          writeFileSync(join(folder, name), bytes.fill(0, 16, 17));
+        }),
+      ).toEqual({ status: 'damaged', reason: 'it is not what was opened there' });
+    expect(await seen((folder) => rmSync(fileOf(folder, path)))).toEqual({
+      status: 'damaged',
+      reason: 'it is gone',
+    });
+  });
+
+  it('of one that was made anew tells whether the copy is gone, and no more', async () => {
+    const without = contents.filter((file) => file.path !== path);
+    expect(await seen((folder) => again(folder, modern))).toEqual({
+      status: 'unseen',
+      reason: 'the phone was backed up anew',
+    });
+    expect(await seen((folder) => again(folder, modern, without))).toMatchObject({ status: 'damaged' });
+    const open = { ...modern, encrypted: false };
+    expect(await seen((folder) => again(folder, open))).toMatchObject({
+      status: 'damaged',
+      reason: expect.stringContaining('without encryption') as string,
+    });
+  });
+
+  it('tells a folder that is away from one without a backup', async () => {
+    expect(await codeOf(lookAtFinderBackup(join(root, 'nowhere'), trace))).toBe('place/unreachable');
+    expect(await codeOf(seen((folder) => rmSync(join(folder, 'Manifest.plist'))))).toBe('place/not-found');
+    expect(await codeOf(seen((folder) => rmSync(join(folder, 'Manifest.db'))))).toBe('input/unsupported');
+    // macOS lets only some programs see backups.
+    const forbidden = {
+      ...nodeFileSystem,
+      read: () => Promise.reject(new KeepsetError('place/read-only', 'It may not be read.')),
+    };
+    expect(await codeOf(lookAtFinderBackup(standard, trace, forbidden))).toBe('place/unreachable');
+    expect(await codeOf(readFinderBackup(standard, password, { files: forbidden }))).toBe('place/read-only');
   });
 });
 

@@ -119,6 +119,8 @@ describe('the state of a copy', () => {
     expect(copyState(record(), current, { status: 'unreachable', reason }, now).counts).toBe(true);
     expect(copyState(record(), current, { status: 'unseen' }, now).counts).toBe(true);
     expect(copyState(record(), current, { status: 'damaged', reason }, now).counts).toBe(false);
+    // Others have written there since.
+    expect(copyState(record(), current, { status: 'unseen', reason }, now).counts).toBe(false);
   });
 
   it('does not count when its owner has lost it, however well it was tested', () => {
@@ -169,10 +171,14 @@ const copy = fc.record({
   reach: fc.constantFrom<Reach>(
     intact,
     { status: 'unseen' },
+    { status: 'unseen', reason: 'x' },
     { status: 'unreachable', reason: 'x' },
     { status: 'damaged', reason: 'x' },
   ),
 });
+
+const isSpoilt = (reach: Reach): boolean =>
+  reach.status === 'damaged' || (reach.status === 'unseen' && 'reason' in reach);
 
 describe('protection', () => {
   it('means that the policy’s losses, and any one place of this share, can be borne by tested copies', () => {
@@ -192,7 +198,7 @@ describe('protection', () => {
         // Said again without the analyser: which places hold an opened, current, undamaged copy?
         const good = new Set(
           drawn.flatMap(({ domain, epoch, opened, reach }) =>
-            opened && epoch === 3 && reach.status !== 'damaged' ? [domain] : [],
+            opened && epoch === 3 && !isSpoilt(reach) ? [domain] : [],
           ),
         );
         expect(new Set(verdict.places)).toEqual(good);

@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { KeepsetError } from '@keepset/bytes';
 import {
   keyringPlace,
@@ -11,6 +11,7 @@ import {
   type SharePlace,
 } from '../src/index.ts';
 import { codeOf, copyOf, describePlace, describeSeveral, nameA, nameB, type Subject } from './contract.ts';
+import { startSecretService, type SecretService } from '../../../tests/support/secret-service.ts';
 import { describeFaults } from './faults.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'keepset-keyring-'));
@@ -103,12 +104,6 @@ const standIn = (body: string): { command: string; log: () => string } => {
   return { command, log: () => readFileSync(log, 'utf8') };
 };
 
-const likeSecretTool = `
-  const account = args[args.indexOf('account') + 1];
-  if (args[0] === 'store') { items[account] = input; save(); }
-  else if (args[0] === 'clear') { const had = account in items; delete items[account]; save(); process.exitCode = had ? 0 : 1; }
-  else if (account in items) process.stdout.write(items[account]);
-  else process.exitCode = 1;`;
 const likeSecurity = `
   const of = (list, flag) => list[list.indexOf(flag) + 1];
   if (args[0] === '-i') {
@@ -121,32 +116,76 @@ const likeSecurity = `
     else { delete items[account]; save(); }
   }`;
 
-describe.each([
-  ['secret-tool', secretServiceKeyring, likeSecretTool],
-  ['security', macKeychain, likeSecurity],
-] as const)('through %s', (name, keyringOf, body) => {
+describe('through macOS’ security, which a stand-in plays', () => {
   it('a copy comes back, and no secret stands in an argument', async () => {
-    const { command, log } = standIn(body);
-    const { place } = await subjectOver(keyringOf(command));
-    expect(await place.get(nameA)).toBeNull();
-    await place.put(nameA, copyOf('precious'), { generation: 1 });
-    expect((await place.get(nameA))?.bytes).toEqual(copyOf('precious'));
-    expect(await place.list()).toHaveLength(1);
-    await place.remove(nameA);
-    await place.remove(nameA);
-    expect(await place.get(nameA)).toBeNull();
-    expect(log()).toContain('org.keepset');
-    for (const encoding of ['base64', 'hex'] as const)
-      expect(log()).not.toContain(Buffer.from(copyOf('precious')).toString(encoding).slice(0, 20));
+    const { command, log } = standIn(likeSecurity);
+    await expectKept(macKeychain(command), log);
   });
 
-  it('a locked keyring and a missing command are said', async () => {
-    const { command } = standIn(`console.error('${name}: Cannot unlock'); process.exitCode = 1;`);
-    const { place } = await subjectOver(keyringOf(command));
-    expect(await codeOf(place.get(nameA))).toBe('place/locked');
-    expect(await codeOf(place.put(nameA, copyOf('x'), { generation: 1 }))).toBe('place/locked');
-    expect(await place.health(nameA)).toMatchObject({ status: 'unreachable', code: 'place/locked' });
-    const missing = (await subjectOver(keyringOf(join(folder, 'no-such-command')))).place;
-    expect(await codeOf(missing.get(nameA))).toBe('place/unreachable');
+  it('a locked keychain and a missing command are said', async () => {
+    const { command } = standIn(`console.error('security: Cannot unlock'); process.exitCode = 1;`);
+    await expectLocked(macKeychain(command));
+    await expectMissing(macKeychain);
   });
 });
+
+describe.runIf(process.platform === 'linux')('through secret-tool, with GNOME Keyring', () => {
+  let service: SecretService;
+  beforeAll(async () => {
+    service = await startSecretService();
+  });
+  const empty = async (): Promise<Subject<SharePlace>> => {
+    service.clear();
+    return subjectOver(secretServiceKeyring(service.command));
+  };
+  describePlace('the Secret Service', empty);
+  describeSeveral('the Secret Service', empty);
+
+  it('a copy comes back, and no secret stands in an argument', async () => {
+    await empty();
+    await expectKept(secretServiceKeyring(service.command), service.log);
+  });
+
+  it('a locked keyring hides nothing: what is in it is neither missing nor removed', async () => {
+    const { place } = await empty();
+    await place.put(nameA, copyOf('precious'), { generation: 1 });
+    service.lock();
+    await expectLocked(secretServiceKeyring(service.command));
+    expect(await codeOf(place.list())).toBe('place/locked');
+    expect(await codeOf(place.remove(nameA))).toBe('place/locked');
+    await service.unlock();
+    expect((await place.get(nameA))?.bytes).toEqual(copyOf('precious'));
+  });
+
+  it('a missing command and a missing service are said', async () => {
+    await expectMissing(secretServiceKeyring);
+    const { place } = await subjectOver(secretServiceKeyring(service.at(`unix:path=${folder}/no-such-bus`)));
+    expect(await codeOf(place.get(nameA))).toBe('place/locked');
+  });
+});
+
+const expectKept = async (keyring: Keyring, log: () => string): Promise<void> => {
+  const { place } = await subjectOver(keyring);
+  expect(await place.get(nameA)).toBeNull();
+  await place.put(nameA, copyOf('precious'), { generation: 1 });
+  expect((await place.get(nameA))?.bytes).toEqual(copyOf('precious'));
+  expect(await place.list()).toHaveLength(1);
+  await place.remove(nameA);
+  await place.remove(nameA);
+  expect(await place.get(nameA)).toBeNull();
+  expect(log()).toContain('org.keepset');
+  for (const encoding of ['base64', 'hex'] as const)
+    expect(log()).not.toContain(Buffer.from(copyOf('precious')).toString(encoding).slice(0, 20));
+};
+
+const expectLocked = async (keyring: Keyring): Promise<void> => {
+  const { place } = await subjectOver(keyring);
+  expect(await codeOf(place.get(nameA))).toBe('place/locked');
+  expect(await codeOf(place.put(nameA, copyOf('x'), { generation: 2 }))).toBe('place/locked');
+  expect(await place.health(nameA)).toMatchObject({ status: 'unreachable', code: 'place/locked' });
+};
+
+const expectMissing = async (keyringOf: (command: string) => Keyring): Promise<void> => {
+  const { place } = await subjectOver(keyringOf(join(folder, 'no-such-command')));
+  expect(await codeOf(place.get(nameA))).toBe('place/unreachable');
+};

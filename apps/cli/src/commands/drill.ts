@@ -4,31 +4,29 @@ import type { Command, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
 import { withDevice, type OpenDevice } from '../home/device.ts';
 import { currentShare } from '../home/own-shares.ts';
-import { passphraseOptions } from '../home/passphrase.ts';
+import { copyPassphraseOption, passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
 import { openWithPasskey, passkeyOptions, withPasskeyOpened, type FoundPasskey } from '../passkey/way.ts';
+import { finderOpener } from '../places/finder.ts';
 import { compareWithServer, olderLine, olderOption } from '../places/kits-at-server.ts';
-import { saveKit, withObservation } from '../places/ledger.ts';
-import {
-  findPasskeyOf,
-  openBackup,
-  refuseStale,
-  type BackupTarget,
-  type OpenedBackup,
-} from '../places/open-backup.ts';
-import { checkCode, codeOptions, givenCodes } from '../places/recovery-code.ts';
+import { newestWritten, saveKit, withObservation } from '../places/ledger.ts';
+import { findPasskeyOf, openBackup, type BackupTarget, type OpenedBackup } from '../places/open-backup.ts';
+import { codeOptions, givenCodes, withCodes } from '../places/recovery-code.ts';
+import { refuseStale } from '../places/stale.ts';
 import { withUnlocked, type Unlocked } from '../places/unlock.ts';
 import { groupPrompts } from '../terminal/group.ts';
+import { shellWord } from '../terminal/shell.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 export const drill: Command = {
   name: 'drill',
   summary: 'Prove that a copy recovers: sign a challenge with the share from it, and keep nothing',
-  usage: 'FOLDER|PICTURE…|--copy KIT [--code CODE | --passkey] [--with PARTY,…] [--offline]',
+  usage: 'FOLDER|BACKUP|PICTURE…|--copy KIT [--code CODE | --passkey] [--with PARTY,…] [--offline]',
   positionals: [0, 100],
   options: {
     copy: { type: 'string', value: 'KIT', help: 'Which copy, as `keepset health` lists them' },
     ...codeOptions,
+    ...copyPassphraseOption,
     ...passkeyOptions,
     ...olderOption,
     with: {
@@ -43,12 +41,18 @@ export const drill: Command = {
   examples: [
     'keepset drill /media/stick --code -',
     'keepset drill --copy a4dq --code -                # a copy whose place is known',
+    'keepset drill ~/backups/00008120-… --code -       # a copy in a Finder backup, whose password is asked for',
     'keepset drill page-1.png page-2.png --code -      # a printed kit',
     'keepset drill --copy a4dq --passkey               # its passkey instead of its code',
     'keepset drill ~/Drive --code - --with laptop      # then `keepset join CODE` on laptop',
   ],
   run: ({ positionals, options, terminal }) => {
-    const target = { paths: positionals, kit: textOption(options, 'copy'), older: options['older'] === true };
+    const target = {
+      paths: positionals,
+      kit: textOption(options, 'copy'),
+      older: options['older'] === true,
+      openFinder: finderOpener(options, terminal),
+    };
     return options['offline'] === true
       ? withUnlocked(options, terminal, (unlocked) => drillOffline(unlocked, target, options, terminal))
       : withDevice(options, terminal, (open) => drillOnline(open, target, options, terminal));
@@ -116,7 +120,7 @@ const openChecked = async (
   terminal: Terminal,
 ): Promise<TriedBackup> => {
   const { paths, vault } = unlocked;
-  const backup = await openWithAttempts(unlocked, target, options, terminal);
+  const backup = await openBy(unlocked, target, options, terminal);
   const { share } = backup.opened;
   try {
     const { keyId } = share.group;
@@ -134,42 +138,18 @@ const openChecked = async (
   }
 };
 
-const attempts = 3;
-
-/** A code that is typed may be wrong twice. */
-const openWithAttempts = async (
+/** By the passkey that lies beside the copy, or by its code. */
+const openBy = async (
   { paths }: Unlocked,
   target: BackupTarget,
   options: OptionValues,
   terminal: Terminal,
 ): Promise<TriedBackup> => {
-  if (options['passkey'] === true) {
-    const passkey = await findPasskeyOf(paths, target);
-    const code = await openWithPasskey(passkey, options, terminal);
-    return { ...(await openBackup(paths, target, [code]).catch(sayWrongPasskey)), passkey };
-  }
-  if (textOption(options, 'code') !== '-')
-    return openBackup(paths, target, await givenCodes(options, terminal)).catch(sayWrongCode);
-  for (let attempt = 1; ; attempt += 1)
-    try {
-      const typed = await terminal.askSecret(`Recovery code (attempt ${attempt} of ${attempts}): `);
-      return await openBackup(paths, target, [checkCode(typed)]);
-    } catch (error) {
-      const isWrong =
-        error instanceof KeepsetError && (error.code === 'place/locked' || error.code === 'input/malformed');
-      if (!isWrong || attempt === attempts) return sayWrongCode(error);
-      terminal.note(error.code === 'place/locked' ? wrongCode : error.message);
-    }
-};
-
-const wrongCode = 'This code does not open this copy.';
-
-const sayWrongCode = (error: unknown): never => {
-  if (!(error instanceof KeepsetError) || error.code !== 'place/locked') throw error;
-  throw new KeepsetError('place/locked', wrongCode, {
-    hint: 'Each copy has a code of its own: compare the kit on the code sheet with `keepset health`.',
-    cause: error,
-  });
+  if (options['passkey'] !== true)
+    return withCodes(options, terminal, givenCodes, (codes) => openBackup(paths, target, codes));
+  const passkey = await findPasskeyOf(paths, target);
+  const code = await openWithPasskey(passkey, options, terminal);
+  return { ...(await openBackup(paths, target, [code]).catch(sayWrongPasskey)), passkey };
 };
 
 const sayWrongPasskey = (error: unknown): never => {
@@ -180,21 +160,29 @@ const sayWrongPasskey = (error: unknown): never => {
   });
 };
 
-/** Notes what was seen in the ledger; a copy this device did not write has no entry there. */
+/** Notes what was seen in the ledger; a copy that is not in it is no copy that this device looks after. */
 const note = async ({ paths }: Unlocked, backup: TriedBackup, kind: 'opened' | 'proven'): Promise<void> => {
   if (backup.noted === undefined) return;
   const { kit, copy } = backup.noted;
   // The steps of a copy are those of its code: that its owner has it is not proven by a passkey.
   if (backup.passkey !== undefined) return saveKit(paths, withPasskeyOpened(kit, backup.passkey));
-  await saveKit(paths, withObservation(kit, copy, { kind }, kit.kind === 'kit' ? undefined : backup.path));
+  // Where an older copy lies says nothing of the newest.
+  const seen = newestWritten(kit) === copy ? backup.seen : undefined;
+  const path = kit.kind === 'kit' ? undefined : backup.path;
+  await saveKit(paths, withObservation({ ...kit, ...seen }, copy, { kind }, path));
 };
 
-const openedLines = ({ opened, noted, passkey }: TriedBackup): readonly string[] => [
+const openedLines = ({ opened, noted, seen, passkey }: TriedBackup): readonly string[] => [
   `Opened: ${opened.share.party}’s share of key ${opened.share.group.keyId}, epoch ${opened.share.group.epoch}, generation ${opened.generation}.`,
   'It fits the public data of the key.',
   ...(passkey === undefined ? [] : ['Its passkey opened it; its recovery code was not tried.']),
-  ...(noted === undefined ? ['This device did not write this copy, so health will not list it.'] : []),
+  ...(noted === undefined ? [unlistedLine(seen?.path)] : []),
 ];
+
+const unlistedLine = (backup: string | undefined): string =>
+  backup === undefined
+    ? 'This device did not write this copy, so health will not list it.'
+    : `This copy is not in the ledger yet: keepset finder-backup add ${shellWord(backup)} --code -`;
 
 const asJson = (
   { opened, noted, passkey }: TriedBackup,

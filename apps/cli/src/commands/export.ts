@@ -1,5 +1,5 @@
 import type { Command } from '../command.ts';
-import { passphraseOptions } from '../home/passphrase.ts';
+import { copyPassphraseOption, passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
 import { codeOptions } from '../places/recovery-code.ts';
 import { exportKey } from '../recovery/export-key.ts';
@@ -20,11 +20,7 @@ export const exportCommand: Command = {
     },
     key: { type: 'string', value: 'KEY', help: 'Which key, where there are copies of several' },
     ...codeOptions,
-    'copy-passphrase-file': {
-      type: 'string',
-      value: 'FILE',
-      help: 'Passphrase of the copies or Finder backup',
-    },
+    ...copyPassphraseOption,
     confirm: { type: 'string', value: 'KEY', help: 'The whole key id, instead of typing it when asked' },
     offline: { type: 'boolean', help: 'The server cannot be reached: note the export in a file only' },
     ...passphraseOptions,

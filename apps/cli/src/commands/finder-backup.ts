@@ -1,53 +1,75 @@
 import { basename, resolve } from 'node:path';
 import { KeepsetError } from '@keepset/bytes';
 import type { BackupShare } from '@keepset/places';
-import type { Command, OptionValues } from '../command.ts';
+import type { Command, Invocation } from '../command.ts';
 import { textOption } from '../command.ts';
-import { givenPassphrase, passphraseOptions } from '../home/passphrase.ts';
-import { openFinderBackup } from '../places/finder.ts';
+import { copyPassphraseOption, passphraseOptions } from '../home/passphrase.ts';
+import { homeOptions } from '../home/paths.ts';
+import { addFinderCopy } from '../places/finder-add.ts';
+import { refuseEmpty } from '../places/finder-copy.ts';
+import { finderOpener } from '../places/finder.ts';
 import { freshPaths, writeNew } from '../places/output.ts';
-import type { Terminal } from '../terminal/terminal.ts';
+import { codeOptions, requiredCodes, withCodes } from '../places/recovery-code.ts';
+import { withUnlocked } from '../places/unlock.ts';
 
 export const finderBackup: Command = {
   name: 'finder-backup',
-  summary: 'Find the share files in an iTunes or Finder backup of an iPhone',
-  usage: 'extract FOLDER --out DIR',
+  summary: 'Find share files in an iTunes or Finder backup of an iPhone, and list a copy there in health',
+  usage: 'add BACKUP --code CODE,  or  extract BACKUP --out DIR',
   positionals: [2, 2],
   options: {
-    out: { type: 'string', value: 'DIR', help: 'Where to write the share files' },
+    key: { type: 'string', value: 'KEY', help: 'add: which key, where the code opens several' },
+    ...codeOptions,
+    ...copyPassphraseOption,
+    out: { type: 'string', value: 'DIR', help: 'extract: where to write the share files' },
     ...passphraseOptions,
+    ...homeOptions,
   },
   examples: [
-    "keepset finder-backup extract ~/Library/'Application Support'/MobileSync/Backup/00008120-… --out shares",
-    'keepset finder-backup extract backup --passphrase-file password.txt --out shares --json',
+    "keepset finder-backup add ~/Library/'Application Support'/MobileSync/Backup/00008120-… --code -",
+    'keepset finder-backup add /mnt/disk/backup --code - --copy-passphrase-file password.txt',
+    'keepset finder-backup extract backup --copy-passphrase-file password.txt --out shares --json',
   ],
-  run: async ({ positionals, options, terminal }) => {
-    const [verb = '', folder = ''] = positionals;
-    if (verb !== 'extract')
+  run: async (invocation) => {
+    const [verb = '', folder = ''] = invocation.positionals;
+    const run = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined;
+    if (run === undefined)
       throw new KeepsetError('input/invalid-argument', `There is no finder-backup command ${verb}.`, {
-        hint: 'Use extract.',
+        hint: `Use one of ${Object.keys(verbs).join(', ')}.`,
       });
-    await extract(folder, options, terminal);
+    await run(resolve(folder), invocation);
   },
 };
 
-const extract = async (folder: string, options: OptionValues, terminal: Terminal): Promise<void> => {
+type Verb = (folder: string, invocation: Pick<Invocation, 'options' | 'terminal'>) => Promise<void>;
+
+const add: Verb = async (folder, { options, terminal }) => {
+  const key = textOption(options, 'key');
+  const open = finderOpener(options, terminal);
+  const { file, left, ...copy } = await withUnlocked(options, terminal, (unlocked) =>
+    withCodes(options, terminal, requiredCodes, (codes) => addFinderCopy(unlocked, folder, key, codes, open)),
+  );
+  terminal.result({ ...copy, file, left }, [
+    `Opened and noted: ${copy.party}’s share of key ${copy.keyId}, epoch ${copy.epoch}, generation ${copy.generation}.`,
+    `  kit   ${copy.kit}`,
+    `  file  ${file.domain}: ${file.path}`,
+    ...left.map(({ domain, path, reason }) => `  left  ${domain}: ${path} (${reason})`),
+    '',
+    ...(copy.domain.startsWith('device:')
+      ? ['The backup lies on the disk of this device and is lost with it: it is no second place.']
+      : []),
+    `Next: keepset drill --copy ${copy.kit.slice(0, 6)} --code -`,
+    'After each later backup of the phone, and after each refresh, run this again.',
+  ]);
+};
+
+const extract: Verb = async (folder, { options, terminal }) => {
   const out = textOption(options, 'out');
   if (out === undefined)
     throw new KeepsetError('input/invalid-argument', 'Say where the share files go: --out DIR.');
-  const { encrypted, shares, unreadable } = await openFinderBackup(
-    resolve(folder),
-    await givenPassphrase(options),
-    terminal,
-  );
-  for (const { domain, path, error } of unreadable)
-    terminal.note(`note: ${domain}/${path} cannot be read: ${error.message}`);
-  if (!encrypted)
-    terminal.note('note: this backup is not encrypted. Whoever has the folder has what is in it.');
-  if (shares.length === 0)
-    throw new KeepsetError('place/not-found', 'There is no share file in this backup that can be read.', {
-      hint: 'Was the backup made after the app had written a share? An older backup of the phone may hold one.',
-    });
+  const content = await finderOpener(options, terminal)(folder);
+  refuseEmpty(content);
+  const { encrypted, shares, unreadable } = content;
   const names = namesFor(shares);
   const paths = await freshPaths(out, names);
   const found = shares.map(({ domain, path }, i) => ({ domain, path, file: paths[i] ?? '' }));
@@ -76,3 +98,5 @@ const namesFor = (shares: readonly BackupShare[]): readonly string[] => {
     return name;
   });
 };
+
+const verbs: Readonly<Record<string, Verb>> = { add, extract };

@@ -6,10 +6,15 @@ import { readServerOptions, serverDataOptions } from '../server-options.ts';
 export const invite: Command = {
   name: 'invite',
   summary: 'Make a one-time invitation to the server, on the server',
-  usage: '[--key KEY] [--data DIR] [--kek FILE] [--public-url URL]',
+  usage: '[--key KEY [--device DEVICE]] [--data DIR] [--kek FILE] [--public-url URL]',
   positionals: [0, 0],
   options: {
     key: { type: 'string', value: 'KEY', help: 'For a device of the user who has this key, to recover' },
+    device: {
+      type: 'string',
+      value: 'DEVICE',
+      help: 'For the user of this device, where several have the key',
+    },
     ...serverDataOptions,
   },
   examples: [
@@ -21,7 +26,7 @@ export const invite: Command = {
     const server = readServerOptions(options);
     const publicUrl = server.publicUrl ?? `https://${server.host}:${server.port}`;
     const keyId = textOption(options, 'key');
-    const invitation = await createInvite({ ...server, publicUrl }, keyId);
+    const invitation = await createInvite({ ...server, publicUrl }, keyId, textOption(options, 'device'));
     terminal.result(
       { invitation },
       keyId === undefined

@@ -102,17 +102,12 @@ const takePartInSign = async (
 ): Promise<void> => {
   const { start, initiator } = group.roster;
   if (start.kind !== 'sign') return;
-  const { terminal, positionals, options } = invocation;
-  const file = positionals[1];
-  if (file === undefined && (await takePartInDrill(device, group, invocation))) return;
-  if (file === undefined)
-    throw new KeepsetError(
-      'input/invalid-argument',
-      `${initiator} wants a signature with key ${start.keyId}: give the file too.`,
-      {
-        hint: 'keepset join CODE FILE. This device then signs only what it has seen itself.',
-      },
-    );
+  const { terminal, options } = invocation;
+  const file = await fileUnlessDrill(device, group, invocation, [
+    `${initiator} wants a signature with key ${start.keyId}: give the file too.`,
+    'keepset join CODE FILE. This device then signs only what it has seen itself.',
+  ]);
+  if (file === undefined) return;
   const share = await device.vault.open(start.keyId);
   try {
     const { intent, requests } = understand(await readInput(file), share.group, file, options);
@@ -139,17 +134,12 @@ const takePartInOpen = async (
 ): Promise<void> => {
   const { start, initiator } = group.roster;
   if (start.kind !== 'open') return;
-  const { terminal, positionals, options } = invocation;
-  const file = positionals[1];
-  if (file === undefined && (await takePartInDrill(device, group, invocation))) return;
-  if (file === undefined)
-    throw new KeepsetError(
-      'input/invalid-argument',
-      `${initiator} wants a file opened with key ${start.keyId}: give your copy of it too.`,
-      {
-        hint: 'keepset join CODE FILE.age. Its first 64 kB are enough.',
-      },
-    );
+  const { terminal, options } = invocation;
+  const file = await fileUnlessDrill(device, group, invocation, [
+    `${initiator} wants a file opened with key ${start.keyId}: give your copy of it too.`,
+    'keepset join CODE FILE.age. Its first 64 kB are enough.',
+  ]);
+  if (file === undefined) return;
   const { head } = await openSealed(file);
   const share = await device.vault.open(start.keyId);
   try {
@@ -167,6 +157,18 @@ const takePartInOpen = async (
   } finally {
     share.secret.wipe();
   }
+};
+
+/** The file that the user gave; without one this can only be a drill, which is then taken part in. */
+const fileUnlessDrill = async (
+  device: DeviceParty,
+  group: Group,
+  invocation: Invocation,
+  [message, hint]: readonly [message: string, hint: string],
+): Promise<string | undefined> => {
+  const file = invocation.positionals[1];
+  if (file !== undefined || (await takePartInDrill(device, group, invocation))) return file;
+  throw new KeepsetError('input/invalid-argument', message, { hint });
 };
 
 /** A drill needs no file: what is signed or opened follows from the session, and is of no use. @returns whether it was one */

@@ -1,6 +1,6 @@
 /** A party whose share lies on a stick, in a cloud or on paper, and on no device: put there after it was made, fetched for a ceremony. */
 import type { Command } from '../command.ts';
-import { passphraseOptions } from '../home/passphrase.ts';
+import { copyPassphraseOption, passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
 import { passkeyOptions } from '../passkey/way.ts';
 import { codeOptions } from '../places/recovery-code.ts';
@@ -14,7 +14,7 @@ const options = {
   },
   key: { type: 'string', value: 'KEY', help: 'Which key, where there are copies of several' },
   ...codeOptions,
-  'copy-passphrase-file': { type: 'string', value: 'FILE', help: 'Passphrase of the copy or Finder backup' },
+  ...copyPassphraseOption,
   kit: { type: 'string', value: 'KIT', help: 'Which container, where a stick has several' },
 } as const;
 

@@ -1,11 +1,11 @@
 import type { Command } from '../command.ts';
 import { textOption } from '../command.ts';
-import { passphraseOptions } from '../home/passphrase.ts';
+import { copyPassphraseOption, passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions, homePaths } from '../home/paths.ts';
 import { passkeyOptions } from '../passkey/way.ts';
 import { olderOption } from '../places/kits-at-server.ts';
 import { codeOptions } from '../places/recovery-code.ts';
-import { finishRecovery, resumable } from '../recovery/finish.ts';
+import { finishRecovery, hasNothingLeft, resumable } from '../recovery/finish.ts';
 import { recoverByRepair } from '../recovery/by-repair.ts';
 import { recoverFromCopy } from '../recovery/from-copy.ts';
 import { recoverServerGone, recoverServerRestored } from '../recovery/server.ts';
@@ -31,11 +31,7 @@ export const recover: Command = {
     ...codeOptions,
     ...passkeyOptions,
     ...olderOption,
-    'copy-passphrase-file': {
-      type: 'string',
-      value: 'FILE',
-      help: 'Passphrase of the copy or Finder backup',
-    },
+    ...copyPassphraseOption,
     kit: { type: 'string', value: 'KIT', help: 'Which container, where a stick has several' },
     key: { type: 'string', value: 'KEY', help: 'Which key, where there are copies of several' },
     party: { type: 'string', value: 'NAME', help: 'Which party, where there are copies of several' },
@@ -72,8 +68,9 @@ export const recover: Command = {
     if (options['server-gone'] === true) return recoverServerGone(invocation, paths);
     if (options['server-restored'] === true) return recoverServerRestored(invocation);
     if (textOption(options, 'join') !== undefined) return recoverByRepair(invocation, paths);
-    const begun = textOption(options, 'from') === undefined ? await resumable(options, paths) : undefined;
+    if (textOption(options, 'from') !== undefined) return recoverFromCopy(invocation, paths);
+    const begun = await resumable(options, paths);
     if (begun !== undefined) return finishRecovery(invocation, paths, begun);
-    return recoverFromCopy(invocation, paths);
+    if (!(await hasNothingLeft(invocation, paths))) await recoverFromCopy(invocation, paths);
   },
 };

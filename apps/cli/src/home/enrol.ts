@@ -1,16 +1,18 @@
-import { KeepsetError } from '@keepset/bytes';
+import { KeepsetError, toKeepsetError } from '@keepset/bytes';
 import type { ShareVault } from '@keepset/ceremony';
 import { scryptInThreadPool } from '@keepset/places';
 import { enrol, openChannel, parseInvite, softwareSigner, type Invite } from '@keepset/transport';
 import {
+  decodeIdentityFile,
   encodeIdentityFile,
   encryptIdentityFile,
   generateIdentity,
+  isEncryptedIdentity,
   wipeIdentity,
   type DeviceIdentity,
 } from '@keepset/wire';
 import { loadAccount, saveAccount, type Account } from './account.ts';
-import { listIfThere, readIfThere, removeDurably, writeDurably } from './files.ts';
+import { listIfThere, readIfThere, removeCutOff, removeDurably, writeDurably } from './files.ts';
 import { fileJournal } from './journal.ts';
 import type { HomePaths } from './paths.ts';
 
@@ -18,8 +20,10 @@ import type { HomePaths } from './paths.ts';
 export const unixSeconds = (): number => Math.floor(Date.now() / 1000);
 
 /**
- * Makes a device in an empty home: keys first, durably, then the enrolment, then the account.
- * @throws KeepsetError `place/exists` when the home is in use; `transport/enrolment-refused` and others from the server.
+ * Makes a device in an empty home: keys first, durably, then the enrolment, then the account. May be cut off anywhere and
+ * called again with the same invitation: the keys that were made are kept, and the server knows them by it.
+ * @throws KeepsetError `place/exists` when the home is in use; `transport/enrolment-refused` and others from the server;
+ * `input/wrong-passphrase` when an enrolment with another passphrase was cut off here.
  */
 export const enrolHome = async (
   paths: HomePaths,
@@ -37,26 +41,92 @@ export const enrolHome = async (
     throw new KeepsetError('place/exists', `${paths.root} holds shares, but no account file.`, {
       hint: 'Put its account.cbor back, or use another folder with --home DIR.',
     });
-  const identity = await generateIdentity();
+  // Keys in clear may be among what was cut off.
+  await removeCutOff(paths.root);
+  const account =
+    (await enrolAgain(paths, invite, party, passphrase)) ??
+    (await enrolAnew(paths, invite, party, passphrase));
+  await saveAccount(paths.account, account);
+  return account;
+};
+
+/** With the keys of an enrolment that was cut off; undefined if there are none, or they belong to another invitation. */
+const enrolAgain = async (
+  paths: HomePaths,
+  invite: Invite,
+  party: string,
+  passphrase: string | undefined,
+): Promise<Account | undefined> => {
+  const file = await readIfThere(paths.identity);
+  if (file === undefined) return undefined;
+  const identity = await openCutOff(paths, file, passphrase);
   try {
-    const createdAt = new Date().toISOString();
-    const file =
-      passphrase === undefined
-        ? encodeIdentityFile(identity, createdAt).reveal()
-        : await encryptIdentityFile(identity, createdAt, { passphrase, scrypt: scryptInThreadPool });
-    await writeDurably(paths.identity, file);
-    const account = await enrolIdentity(invite, identity, party);
-    await saveAccount(paths.account, account);
-    return account;
+    if (passphrase !== undefined && !isEncryptedIdentity(file))
+      await writeIdentity(paths, identity, passphrase);
+    return await enrolIdentity(invite, identity, party);
+  } catch (error) {
+    if (error instanceof KeepsetError && error.code === 'transport/enrolment-refused') return undefined;
+    throw error;
   } finally {
     wipeIdentity(identity);
   }
 };
 
+const openCutOff = async (
+  paths: HomePaths,
+  file: Uint8Array,
+  passphrase: string | undefined,
+): Promise<DeviceIdentity> => {
+  try {
+    const key = passphrase === undefined ? undefined : { passphrase, scrypt: scryptInThreadPool };
+    return await decodeIdentityFile(file, key);
+  } catch (cause) {
+    const { code } = toKeepsetError(cause);
+    if (code !== 'place/locked' && code !== 'input/wrong-passphrase') throw cause;
+    throw new KeepsetError(
+      'input/wrong-passphrase',
+      'An enrolment that was cut off here has protected its keys with another passphrase.',
+      {
+        hint: `Run it again with --passphrase and that one; or delete ${paths.identity}, and ask for a new invitation.`,
+        cause,
+      },
+    );
+  }
+};
+
+const enrolAnew = async (
+  paths: HomePaths,
+  invite: Invite,
+  party: string,
+  passphrase: string | undefined,
+): Promise<Account> => {
+  const identity = await generateIdentity();
+  try {
+    await writeIdentity(paths, identity, passphrase);
+    return await enrolIdentity(invite, identity, party);
+  } finally {
+    wipeIdentity(identity);
+  }
+};
+
+const writeIdentity = async (
+  paths: HomePaths,
+  identity: DeviceIdentity,
+  passphrase: string | undefined,
+): Promise<void> => {
+  const createdAt = new Date().toISOString();
+  await writeDurably(
+    paths.identity,
+    passphrase === undefined
+      ? encodeIdentityFile(identity, createdAt).reveal()
+      : await encryptIdentityFile(identity, createdAt, { passphrase, scrypt: scryptInThreadPool }),
+  );
+};
+
 /**
  * Moves an enrolled home to another server, or to the same one that has forgotten it. Identity, party and shares stay;
  * the old account and log pin are kept beside the new ones, as `….before-SUFFIX`. The keys then come to the new server by
- * `runReshare` with `adopt`.
+ * `runReshare` with `adopt`. May be cut off anywhere and called again with the same invitation.
  *
  * @param abandon gives up ceremonies whose end only the old server knows, and their pending shares. Without it they are a
  * reason to refuse: if the old server still answers, settle them there first.
@@ -81,6 +151,8 @@ export const moveHome = async (
       },
     );
   const account = await enrolIdentity(invite, identity, old.party);
+  // It moved before, and was cut off afterwards: what lies beside the account is of the server before that.
+  if (account.device === old.device && account.server === old.server) return old;
   for (const { session, keyId, epoch } of open) {
     await vault.discard(keyId, epoch);
     await journal.remove(session);

@@ -39,6 +39,12 @@ export const writeDurably = async (path: string, content: string | Uint8Array): 
   }
 };
 
+/** Removes what writes that were cut off left in a folder. Only where nobody else writes to it. */
+export const removeCutOff = async (folder: string): Promise<void> => {
+  for (const name of await listIfThere(folder))
+    if (/^\.[0-9a-f]{12}\.tmp$/.test(name)) await removeDurably(join(folder, name));
+};
+
 /** A file is no safer than the folders it lies in: each new one is noted in its parent before anything relies on it. */
 const makeFolderDurably = async (folder: string): Promise<void> => {
   const highest = await mkdir(folder, { recursive: true, mode: 0o700 });

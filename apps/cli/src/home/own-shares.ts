@@ -23,6 +23,11 @@ export const currentShare = async (paths: HomePaths, keyId: string): Promise<Own
   return newest;
 };
 
+/** Keys of which this device holds a share. */
+export const heldKeys = async (paths: HomePaths): Promise<readonly string[]> => [
+  ...new Set((await ownShares(paths)).map(({ keyId }) => keyId)),
+];
+
 /** Keys of which shares of several epochs lie here: after a refresh or reshare, until all copies were rewritten. */
 export const unretiredKeys = async (paths: HomePaths): Promise<readonly string[]> => {
   const epochs = Map.groupBy(await ownShares(paths), ({ keyId }) => keyId);

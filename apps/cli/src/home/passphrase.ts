@@ -15,10 +15,28 @@ export const passphraseOptions: Readonly<Record<string, OptionSpec>> = {
   },
 };
 
+/** The option of every command that opens a copy under a passphrase, or a Finder backup. */
+export const copyPassphraseOption: Readonly<Record<string, OptionSpec>> = {
+  'copy-passphrase-file': {
+    type: 'string',
+    value: 'FILE',
+    help: 'Passphrase of the copy, or password of the Finder backup',
+  },
+};
+
 /** A passphrase given without anybody typing it, if there is one. */
 export const givenPassphrase = async (options: OptionValues): Promise<string | undefined> => {
   const file = textOption(options, 'passphrase-file');
-  if (file === undefined) return process.env['KEEPSET_PASSPHRASE'];
+  return file === undefined ? process.env['KEEPSET_PASSPHRASE'] : readPassphrase(file);
+};
+
+/** Passphrase of a copy or a Finder backup, from a file; undefined where it is to be asked. */
+export const copyPassphrase = async (options: OptionValues): Promise<string | undefined> => {
+  const file = textOption(options, 'copy-passphrase-file');
+  return file === undefined ? undefined : readPassphrase(file);
+};
+
+const readPassphrase = async (file: string): Promise<string> => {
   try {
     return (await readFile(file, 'utf8')).replace(/\r?\n$/, '');
   } catch (cause) {

@@ -8,6 +8,7 @@ import { newKitId, nodeFileSystem, openFilePlace, type SharePlace } from '@keeps
 import { generateIdentity, openingKeyOf, wipeIdentity, type DeviceIdentity } from '@keepset/wire';
 import { findKeyId } from '../home/keys.ts';
 import { removePasskey, writePasskey, type PasskeyFiles } from '../passkey/way.ts';
+import { usualDomain } from './health.ts';
 import {
   loadLedger,
   nextGeneration,
@@ -196,5 +197,7 @@ const domainOf = async (
   party: string,
 ): Promise<string> => {
   if (path === undefined) return `device:${party}`;
-  return cloud === undefined ? domainOfFolder(path, home, party, 'location:other-disk') : `account:${cloud}`;
+  return cloud === undefined
+    ? domainOfFolder(path, home, party, usualDomain({ kind: 'folder', kit: '' }))
+    : `account:${cloud}`;
 };

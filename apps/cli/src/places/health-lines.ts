@@ -1,5 +1,6 @@
 /** The health of a key in words, 80 columns wide. */
 import { propertiesOf, type CopyKind, type Protection, type Shortfall } from '@keepset/places';
+import { shellWord } from '../terminal/shell.ts';
 import type { KeyHealth, ListedCopy, PasskeyState } from './health.ts';
 
 /** The table of a key's copies, the verdict and what to do next. */
@@ -48,9 +49,10 @@ const nowOf = ({ stale, reach, epoch, proof, due, lostAt }: ListedCopy): string 
   return presenceOf(reach, due);
 };
 
-const presenceOf = ({ status }: ListedCopy['reach'], due: boolean): string => {
-  if (status === 'unseen') return due ? 'test again' : 'not seen';
-  return status === 'intact' && due ? 'test again' : status;
+const presenceOf = (reach: ListedCopy['reach'], due: boolean): string => {
+  if (reach.status === 'unseen' && reach.reason !== undefined) return 'made anew';
+  if (reach.status === 'unseen') return due ? 'test again' : 'not seen';
+  return reach.status === 'intact' && due ? 'test again' : reach.status;
 };
 
 const verdictLines = ({ isProtected, places, shortfalls, needed }: Protection): readonly string[] => [
@@ -97,12 +99,14 @@ const makers = ['      keepset usb create FOLDER --code-sheet FILE', '      keep
 /** What would make a copy better, or undefined when nothing is left to do. */
 const stepFor = (copy: ListedCopy): string | undefined => {
   if (copy.id === 'home') return undefined;
-  const path = copy.path ?? 'FOLDER';
+  const path = shellWord(copy.path ?? 'FOLDER');
   if (copy.lostAt !== undefined)
     return `lost on ${copy.lostAt.slice(0, 10)}; refresh so that it is worth nothing:\n      keepset refresh`;
   if (copy.proof === 'never written') return 'making it was cut off; make another one.';
   if (copy.stale !== undefined) return renewals(copy.kind, path);
   if (copy.reach.status === 'damaged') return damages(copy.kind, path, copy.reach.reason);
+  if (copy.reach.status === 'unseen' && copy.reach.reason !== undefined)
+    return `${copy.reach.reason}; open the copy in it:\n      ${additions(path)}`;
   if (copy.kind === 'usb' && copy.proof === 'written')
     return `unplug it, plug it in again,\n      keepset usb verify ${path} --replugged`;
   if (!copy.counts) return `try its code:\n      ${trials(copy)}`;
@@ -120,16 +124,23 @@ const stepForPasskey = ({ id, passkey, lostAt }: ListedCopy): string | undefined
 };
 
 const renewals = (kind: CopyKind, path: string): string => {
+  if (kind === 'finder-backup')
+    return `put the current share on the phone, back it up, then\n      ${additions(path)}`;
   if (kind === 'usb') return `write the current share:\n      keepset usb create ${path} --again`;
   return kind !== 'printed-kit'
     ? 'write the current share:\n      keepset backup --again'
     : 'worth nothing any more; destroy it and make a new one:\n      keepset kit --out DIR';
 };
 
-const damages = (kind: CopyKind, path: string, reason: string): string =>
-  kind === 'usb'
-    ? `${reason}\n      keepset usb repair ${path}`
+const damages = (kind: CopyKind, path: string, reason: string): string => {
+  if (kind === 'usb') return `${reason}\n      keepset usb repair ${path}`;
+  return kind === 'finder-backup'
+    ? `${reason}; back it up again with the copy, then\n      ${additions(path)}`
     : `damaged; make another one:\n      ${reason}`;
+};
+
+/** A backup of a phone is only ever taken in: what is in it the phone wrote. */
+const additions = (path: string): string => `keepset finder-backup add ${path} --code -`;
 
 /** A drill opens it, and proves recovery at once. */
 const trials = ({ id, kind }: ListedCopy): string =>

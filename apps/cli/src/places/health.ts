@@ -121,6 +121,8 @@ export const recordOf = (kit: LedgerKit): CopyRecord => {
   };
 };
 
-/** A stick is a place of its own, and so is a sheet of paper. */
+/** A stick is a place of its own, and so is a sheet of paper; folders on other disks of the computer are one. */
 export const usualDomain = ({ kind, kit }: Pick<LedgerKit, 'kind' | 'kit'>): string =>
-  `location:${kind === 'kit' ? 'paper' : 'medium'}-${kit}`;
+  kind === 'folder' || kind === 'finder-backup'
+    ? 'location:other-disk'
+    : `location:${kind === 'kit' ? 'paper' : 'medium'}-${kit}`;

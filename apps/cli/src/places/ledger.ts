@@ -1,5 +1,6 @@
 /**
- * What this device remembers of the copies it handed out, one small file for each stick, kit, folder or keyring.
+ * What this device remembers of the copies it handed out, one small file for each stick, kit, folder, keyring or
+ * Finder backup.
  * @spec spec/health.md §5
  */
 import { join } from 'node:path';
@@ -13,7 +14,13 @@ import {
   toKeepsetError,
   type Schema,
 } from '@keepset/bytes';
-import { observe, type CopyEvidence, type CopyKind, type Observation } from '@keepset/places';
+import {
+  observe,
+  type BackupTrace,
+  type CopyEvidence,
+  type CopyKind,
+  type Observation,
+} from '@keepset/places';
 import { keyIdText } from '@keepset/wire';
 import { listIfThere, readIfThere, writeDurably } from '../home/files.ts';
 import type { HomePaths } from '../home/paths.ts';
@@ -44,9 +51,9 @@ export interface LedgerPasskey {
   readonly openedAt?: string;
 }
 
-/** A stick, a printed kit, a folder, or the keyring of the desktop. */
+/** A stick, a printed kit, a folder, the keyring of the desktop, or a copy in a Finder backup of a phone. */
 export interface LedgerKit {
-  readonly kind: 'usb' | 'kit' | 'folder' | 'keyring';
+  readonly kind: 'usb' | 'kit' | 'folder' | 'keyring' | 'finder-backup';
   /** 26 base32 characters. */
   readonly kit: string;
   readonly keyId: string;
@@ -58,6 +65,8 @@ export interface LedgerKit {
   readonly path?: string;
   /** What it is lost together with, as the analyser names it; see `CopyRecord`. */
   readonly domain?: string;
+  /** Of a Finder backup: how the newest copy lay in it when it was opened there. */
+  readonly trace?: BackupTrace;
   /** UTC instant at which its owner said that it is lost. */
   readonly lostAt?: string;
   readonly passkey?: LedgerPasskey;
@@ -67,13 +76,21 @@ export interface LedgerKit {
 const count = integerBetween(0, Number.MAX_SAFE_INTEGER);
 const instant = v.pipe(v.string(), v.maxLength(32));
 const schema: Schema<LedgerKit> = v.strictObject({
-  kind: v.picklist(['usb', 'kit', 'folder', 'keyring']),
+  kind: v.picklist(['usb', 'kit', 'folder', 'keyring', 'finder-backup']),
   kit: keyIdText,
   keyId: keyIdText,
   position: integerBetween(1, 99),
   recipient: v.pipe(v.string(), v.regex(/^age1[a-z0-9]{1,100}$/)),
   path: v.exactOptional(v.pipe(v.string(), v.minLength(1), v.maxLength(4096))),
   domain: v.exactOptional(v.pipe(v.string(), v.regex(/^(device|location|account):./), v.maxLength(128))),
+  trace: v.exactOptional(
+    v.strictObject({
+      file: v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/)),
+      sealed: bytesOfLength(32),
+      plist: bytesOfLength(32),
+      database: bytesOfLength(32),
+    }),
+  ),
   lostAt: v.exactOptional(instant),
   passkey: v.exactOptional(
     v.strictObject({
@@ -125,13 +142,14 @@ const decode = (bytes: Uint8Array, path: string): LedgerKit => {
 };
 
 /** Writes one kit's file durably. */
-export const saveKit = (paths: HomePaths, kit: LedgerKit): Promise<void> =>
+export const saveKit = (paths: HomePaths, { copies, trace, passkey, ...kit }: LedgerKit): Promise<void> =>
   writeDurably(
     join(folderOf(paths), `${kit.kit}.cbor`),
     encodeCbor({
       ...kit,
-      passkey: kit.passkey === undefined ? undefined : { ...kit.passkey },
-      copies: kit.copies.map((copy) => ({ ...copy })),
+      ...(trace === undefined ? {} : { trace: { ...trace } }),
+      ...(passkey === undefined ? {} : { passkey: { ...passkey } }),
+      copies: copies.map((copy) => ({ ...copy })),
     }),
   );
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { KeepsetError, bytesEqual, toKeepsetError, type ErrorCode } from '@keepset/bytes';
 import {
   keyringPlace,
+  lookAtFinderBackup,
   macKeychain,
   nodeFileSystem,
   openFilePlace,
@@ -20,7 +21,9 @@ export const lookAt = async (kit: LedgerKit, ledger: readonly LedgerKit[]): Prom
   const copy = newestWritten(kit);
   if (kit.kind === 'kit' || copy === undefined) return { status: 'unseen' };
   try {
-    return await (kit.kind === 'usb' ? lookAtStick(kit, ledger) : lookInPlace(kit, copy));
+    if (kit.kind === 'usb') return await lookAtStick(kit, ledger);
+    if (kit.kind === 'finder-backup') return await lookAtBackup(kit);
+    return await lookInPlace(kit, copy);
   } catch (thrown) {
     const { code, message } = toKeepsetError(thrown);
     if (code === 'bug/invariant') throw thrown;
@@ -37,6 +40,11 @@ const lookAtStick = async (kit: LedgerKit, ledger: readonly LedgerKit[]): Promis
   if (kit.path === undefined) throw unknownPath();
   const damage = damageOf(await judge(kit.path, ledger, [], kit.kit));
   return damage.length === 0 ? { status: 'intact' } : { status: 'damaged', reason: damage.join('; ') };
+};
+
+const lookAtBackup = async ({ path, trace }: LedgerKit): Promise<Reach> => {
+  if (path === undefined || trace === undefined) throw unknownPath();
+  return lookAtFinderBackup(path, trace);
 };
 
 const lookInPlace = async (kit: LedgerKit, copy: LedgerCopy): Promise<Reach> => {

@@ -3,33 +3,35 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import { nodeFileSystem, openNewest } from '@keepset/places';
-import { maxShareFileBytes, openShareFile, type OpenedShare } from '@keepset/wire';
+import { maxShareFileBytes, openShareFile } from '@keepset/wire';
 import type { HomePaths } from '../home/paths.ts';
 import { findPasskey, noPasskey, type FoundPasskey } from '../passkey/way.ts';
 import { judge } from './container.ts';
+import { openInFinderBackup } from './finder-copy.ts';
+import { isFinderBackup, type OpenFinderBackup } from './finder.ts';
 import { readSheets } from './kit-read.ts';
-import { findKit, loadLedger, newestWritten, type LedgerCopy, type LedgerKit } from './ledger.ts';
+import { findKit, loadLedger, type LedgerKit } from './ledger.ts';
 import { placeOf } from './look.ts';
+import type { NotedCopy } from './stale.ts';
 
 /** Where the copy lies, as the user says it. */
 export interface BackupTarget {
-  /** A stick, a folder copy, a share file, or pictures of share sheets. */
+  /** A stick, a folder copy, a Finder backup, a share file, or pictures of share sheets. */
   readonly paths: readonly string[];
   /** A kit of the ledger, by its id or the beginning of it. */
   readonly kit: string | undefined;
   /** Whether an older copy than was written is wanted all the same. */
   readonly older: boolean;
+  /** How a Finder backup is opened. */
+  readonly openFinder: OpenFinderBackup;
 }
 
-/** An opened copy. The caller wipes `opened.share.secret`. */
-export interface OpenedBackup {
-  readonly opened: OpenedShare;
+/** An opened copy. The caller wipes `opened.share.secret`. `noted` is absent for a copy that is not in the ledger. */
+export interface OpenedBackup extends NotedCopy {
   /** Of the sealed share file. */
   readonly sha256: Uint8Array;
   /** The kit it says it is; absent for a share file that lies alone. */
   readonly kit?: string;
-  /** What this device remembers of it; absent for a copy it did not write. */
-  readonly noted?: { readonly kit: LedgerKit; readonly copy: LedgerCopy };
   /** Absolute path of a stick or folder. */
   readonly path?: string;
 }
@@ -47,11 +49,16 @@ export const openBackup = async (
 ): Promise<OpenedBackup> => {
   const ledger = await loadLedger(home);
   const { kit, path } = await find(target, ledger);
-  const { bytes, opened, ...of } = await read(ledger, kit, path, target, codes);
+  const { bytes, opened, ...of } = await read(home, ledger, kit, path, target, codes);
   const sha256 = new Uint8Array(createHash('sha256').update(bytes).digest());
-  const noted = ledger.flatMap((each) =>
-    each.copies.flatMap((copy) => (bytesEqual(copy.sha256, sha256) ? [{ kit: each, copy }] : [])),
-  )[0];
+  // The same file may lie in a folder and in a Finder backup: each has its own evidence.
+  const isHere = (each: LedgerKit): boolean =>
+    of.seen === undefined ? each.kind !== 'finder-backup' : each.kit === of.kit;
+  const noted = ledger
+    .filter(isHere)
+    .flatMap((each) =>
+      each.copies.flatMap((copy) => (bytesEqual(copy.sha256, sha256) ? [{ kit: each, copy }] : [])),
+    )[0];
   return {
     opened,
     sha256,
@@ -100,18 +107,24 @@ const find = async (
   return { path, ...(known[0] === undefined ? {} : { kit: known[0] }) };
 };
 
-interface Read extends Pick<OpenedBackup, 'opened' | 'kit'> {
+interface Read extends Pick<OpenedBackup, 'opened' | 'kit' | 'seen'> {
   readonly bytes: Uint8Array;
 }
 
 const read = async (
+  home: HomePaths,
   ledger: readonly LedgerKit[],
   kit: LedgerKit | undefined,
   path: string | undefined,
-  { paths, older }: BackupTarget,
+  { paths, older, openFinder }: BackupTarget,
   codes: readonly string[],
 ): Promise<Read> => {
   if (kit?.kind === 'folder' || kit?.kind === 'keyring') return readFromPlace(kit, codes);
+  if (
+    path !== undefined &&
+    (kit?.kind === 'finder-backup' || (kit === undefined && (await isFinderBackup(path))))
+  )
+    return openInFinderBackup(home, path, kit, codes, openFinder);
   if (path !== undefined) return readFromStick(path, ledger, kit?.kit, codes, older);
   if (kit !== undefined && paths.length === 0)
     throw new KeepsetError(
@@ -155,42 +168,3 @@ const readFromStick = async (
 
 const isFolder = async (path: string): Promise<boolean> =>
   (await nodeFileSystem.facts(path))?.kind === 'folder';
-
-/**
- * Refuses a copy that is not of the share as this device holds it.
- * @throws KeepsetError `place/stale`, `place/foreign`
- */
-export const refuseStale = (
-  { opened, noted }: Pick<OpenedBackup, 'opened' | 'noted'>,
-  own: OpenedShare['share'],
-  ownGeneration: number,
-  older: boolean,
-): void => {
-  const { group, party } = opened.share;
-  if (group.keyId !== own.group.keyId || party !== own.party)
-    throw new KeepsetError('place/foreign', `This copy holds ${party}’s share of key ${group.keyId}.`);
-  if (group.epoch < own.group.epoch)
-    throw new KeepsetError(
-      'place/stale',
-      `This copy is of epoch ${group.epoch}; the key is at epoch ${own.group.epoch}.`,
-      { hint: 'It is worth nothing any more. Write the current share: `keepset backup --again`.' },
-    );
-  const last = noted === undefined ? undefined : newestWritten(noted.kit);
-  const isOldCopy =
-    !older && last !== undefined && noted !== undefined && noted.copy.generation < last.generation;
-  const source = noted?.copy.source;
-  if (isOldCopy || (source !== undefined && source < ownGeneration))
-    throw new KeepsetError(
-      'place/stale',
-      isOldCopy
-        ? `This copy is generation ${opened.generation}; generation ${last.generation} was written later.`
-        : 'This copy was made before a repair: what it holds beside the secret has changed since.',
-      { hint: 'Write the current share: `keepset backup --again`.' },
-    );
-  const isSame =
-    bytesEqual(group.publicKey, own.group.publicKey) &&
-    group.commitments.length === own.group.commitments.length &&
-    group.commitments.every((point, at) => bytesEqual(point, own.group.commitments[at] ?? new Uint8Array(0)));
-  if (group.epoch === own.group.epoch && !isSame)
-    throw new KeepsetError('place/damaged', 'This copy does not fit the key as this device knows it.');
-};

@@ -41,6 +41,42 @@ export const requiredCodes = async (
   });
 };
 
+const attempts = 3;
+
+/**
+ * Opens a copy with the codes that are given; one that is typed may be wrong twice.
+ * @param given {@link givenCodes}, or {@link requiredCodes} where nothing opens without
+ * @throws KeepsetError as {@link givenCodes} and `open`; `place/locked` if no code opens the copy
+ */
+export const withCodes = async <T>(
+  options: OptionValues,
+  terminal: Terminal,
+  given: typeof givenCodes,
+  open: (codes: readonly string[]) => Promise<T>,
+): Promise<T> => {
+  if (textOption(options, 'code') !== '-') return open(await given(options, terminal)).catch(sayWrongCode);
+  for (let attempt = 1; ; attempt += 1)
+    try {
+      const typed = await terminal.askSecret(`Recovery code (attempt ${attempt} of ${attempts}): `);
+      return await open([checkCode(typed)]);
+    } catch (error) {
+      const isWrong =
+        error instanceof KeepsetError && (error.code === 'place/locked' || error.code === 'input/malformed');
+      if (!isWrong || attempt === attempts) return sayWrongCode(error);
+      terminal.note(error.code === 'place/locked' ? wrongCode : error.message);
+    }
+};
+
+const wrongCode = 'This code does not open this copy.';
+
+const sayWrongCode = (error: unknown): never => {
+  if (!(error instanceof KeepsetError) || error.code !== 'place/locked') throw error;
+  throw new KeepsetError('place/locked', wrongCode, {
+    hint: 'Each copy has a code of its own: compare the kit on the code sheet with `keepset health`.',
+    cause: error,
+  });
+};
+
 /** @throws KeepsetError `input/malformed` with the place of the error; the message never quotes the code. */
 export const checkCode = (typed: string): string => {
   const verdict = checkTypedCode(typed);

@@ -7,6 +7,7 @@ import { toKeepsetError } from '@keepset/bytes';
 import { copyState, type CopyKind } from '@keepset/places';
 import type { KeyShare } from '@keepset/ceremony';
 import { currentShare, unretiredKeys } from '../home/own-shares.ts';
+import { shellWord } from '../terminal/shell.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { judge } from './container.ts';
 import { renewCopy } from './folder-copy.ts';
@@ -17,11 +18,11 @@ import type { Unlocked } from './unlock.ts';
 import { saveOver } from './usb-create.ts';
 
 /**
- * What became of a copy. `rewritten`: read back as written. `print`: paper, which must be printed anew. `unreachable`:
- * its medium is not there. `gone`: somebody removed it. `failed`: it is there and could not be written. `destroy`: this
+ * What became of a copy. `rewritten`: read back as written. `print`: paper, which must be printed anew. `back-up`: in a
+ * Finder backup, which only the phone makes anew. `unreachable`: its medium is not there. `gone`: somebody removed it. `failed`: it is there and could not be written. `destroy`: this
  * device has no share any more.
  */
-export type Outcome = 'rewritten' | 'print' | 'unreachable' | 'gone' | 'failed' | 'destroy';
+export type Outcome = 'rewritten' | 'print' | 'back-up' | 'unreachable' | 'gone' | 'failed' | 'destroy';
 
 /** One copy that was not current. */
 export interface Rewritten {
@@ -91,7 +92,8 @@ export const renewalLines = ({ copies, retired }: Renewal, keyId?: string): read
     : ['This device keeps its old share until those copies are written; the next command tries again.']),
 ];
 
-const saidOf = ({ outcome, kind, path = 'FOLDER', reason = '' }: Rewritten): string => {
+const saidOf = ({ outcome, kind, path: at = 'FOLDER', reason = '' }: Rewritten): string => {
+  const path = shellWord(at);
   switch (outcome) {
     case 'rewritten':
       return kind === 'usb'
@@ -99,6 +101,8 @@ const saidOf = ({ outcome, kind, path = 'FOLDER', reason = '' }: Rewritten): str
         : 'rewritten and read back.';
     case 'print':
       return 'worth nothing any more. Print a new one and destroy this one:\n    keepset kit --out DIR';
+    case 'back-up':
+      return `worth nothing any more. Put the current share on the phone, back it up, then\n    keepset finder-backup add ${path} --code -`;
     case 'unreachable':
       return `NOT rewritten, it cannot be reached. When it is there:\n    ${
         kind === 'usb' ? `keepset usb create ${path} --again` : 'keepset backup --again'
@@ -142,6 +146,7 @@ const rewrite = async (
   share: KeyShare,
 ): Promise<Rewritten> => {
   if (kit.kind === 'kit') return { ...naming(kit), outcome: 'print' };
+  if (kit.kind === 'finder-backup') return { ...naming(kit), outcome: 'back-up' };
   const ledger = await loadLedger(unlocked.paths);
   const reach = await lookAt(kit, ledger);
   if (reach.status === 'unreachable') return { ...naming(kit), outcome: 'unreachable', reason: reach.reason };

@@ -6,12 +6,12 @@ import type { Invocation, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
 import { withDevice } from '../home/device.ts';
 import { readIfThere } from '../home/files.ts';
+import { copyPassphrase } from '../home/passphrase.ts';
 import { homePaths } from '../home/paths.ts';
 import { refuseExisting, writeNew } from '../places/output.ts';
 import { givenCodes } from '../places/recovery-code.ts';
 import { askAloud, type Terminal } from '../terminal/terminal.ts';
 import { printPrivateKey, readForm } from './private-key.ts';
-import { copyPassphrase } from './questions.ts';
 import { openAll, type Source } from './source.ts';
 
 /**

@@ -1,11 +1,13 @@
 /** The end of every recovery: new shares for all parties, so that whatever else exists of the old one is worth nothing beside them. */
 import { KeepsetError } from '@keepset/bytes';
-import { runFreeze } from '@keepset/ceremony';
+import { runFreeze, type GroupKey } from '@keepset/ceremony';
 import type { Invocation, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
 import { withDevice, type OpenDevice } from '../home/device.ts';
+import { heldKeys } from '../home/own-shares.ts';
 import type { HomePaths } from '../home/paths.ts';
 import { oldShareLines } from '../policy/old-shares.ts';
+import { loadLedger, newestWritten } from '../places/ledger.ts';
 import { renewCopies, renewalLines } from '../places/rewrite.ts';
 import { loadRecords, removeRecord, type Cause, type RecoveryRecord } from './record.ts';
 import { retireOldShares, type Ending } from './restore.ts';
@@ -53,6 +55,33 @@ export const resumable = async (
   return first;
 };
 
+/**
+ * Whoever was cut off at the very end runs the command again, and no record is left: says so where the device has its
+ * shares and nobody asks for another one. Where somebody is there to be asked, the questions of a new recovery follow.
+ * @returns whether that was all
+ */
+export const hasNothingLeft = async (
+  { options, terminal }: Invocation,
+  paths: HomePaths,
+): Promise<boolean> => {
+  if (options['lost'] === true || options['stolen'] === true) return false;
+  const keys = await heldKeys(paths);
+  if (keys.length === 0) return false;
+  if (terminal.canAsk) {
+    terminal.note('No recovery is unfinished on this device. This begins another one.');
+    return false;
+  }
+  await withDevice(options, terminal, () => {
+    terminal.result({ state: 'nothing-left', keys }, [
+      'No recovery is unfinished on this device; it holds its shares of:',
+      ...keys.map((keyId) => `  ${keyId}`),
+      'Another one begins with --lost or --stolen.',
+    ]);
+    return Promise.resolve();
+  });
+  return true;
+};
+
 /** Goes on with a recovery that was cut off, or put off with --later. */
 export const finishRecovery = (
   invocation: Invocation,
@@ -91,20 +120,27 @@ export const finish = async (
   const group =
     share.group.epoch > record.epoch ? share.group : await retireOldShares(open, terminal, keyId, ending);
   const renewal = await renewCopies(open.unlocked, keyId);
-  await removeRecord(paths, keyId);
   const { epoch, policy } = group;
+  const hasCopy = await isCopied(paths, group);
+  await removeRecord(paths, keyId);
   terminal.result({ ...common, state: 'recovered', epoch, policy, ...renewal }, [
     `Recovered: key ${keyId} is at epoch ${epoch}, under ${policy}.`,
     `The server refuses the old device’s share and every copy of epoch ${record.epoch}.`,
     ...oldShareLines,
     ...renewalLines(renewal),
-    ...(renewal.copies.some(({ outcome }) => outcome === 'rewritten')
+    ...(hasCopy
       ? []
       : [
           'This key has no backup copy now: write one with `keepset usb create`, `keepset kit` or `keepset backup`.',
         ]),
   ]);
 };
+
+/** Whether a copy of these shares exists, as far as this device knows; the command before may have rewritten it. */
+const isCopied = async (paths: HomePaths, { keyId, epoch }: GroupKey): Promise<boolean> =>
+  (await loadLedger(paths)).some(
+    (kit) => kit.keyId === keyId && kit.lostAt === undefined && newestWritten(kit)?.epoch === epoch,
+  );
 
 /** What stands between the restored share and new ones for all; undefined if nothing does. */
 const whyWait = async (

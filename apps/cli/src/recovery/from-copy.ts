@@ -4,7 +4,6 @@ import { textOption } from '../command.ts';
 import { withDevice, type OpenDevice } from '../home/device.ts';
 import type { HomePaths } from '../home/paths.ts';
 import { compareWithServer, olderLine } from '../places/kits-at-server.ts';
-import { adoptKit } from './adopt.ts';
 import { enrolmentStep, ensureEnrolled } from './enrolled.ts';
 import { freezeFirst, freezingStep, theftLines } from './theft.ts';
 import { endingOf, endingStep, finish } from './finish.ts';
@@ -38,8 +37,8 @@ export const recoverFromCopy = async (invocation: Invocation, paths: HomePaths):
     await withDevice(options, terminal, async (open) => {
       if (cause === 'stolen') await freezeFirst(open, terminal, share.group.keyId);
       const recovery = { cause, from: copy.where };
-      await restoreShare(open, paths, share, recovery, () => compareKit(open, invocation, copy));
-      if (copy.kit !== undefined) await adoptKit(paths, copy.kit, copy.opened, openedBy(options));
+      const found = { ...copy, by: openedBy(options) };
+      await restoreShare(open, paths, found, recovery, () => compareKit(open, invocation, copy));
       terminal.note(
         `Restored: this device is ${share.party} again, with the share of epoch ${share.group.epoch}.`,
       );

@@ -6,7 +6,6 @@ import { textOption } from '../command.ts';
 import { loadAccount } from '../home/account.ts';
 import { withDevice } from '../home/device.ts';
 import { homePaths } from '../home/paths.ts';
-import { adoptKit } from './adopt.ts';
 import { enrolmentStep, ensureEnrolled } from './enrolled.ts';
 import { openedBy, readSource } from './questions.ts';
 import { restoreShare } from './restore.ts';
@@ -44,7 +43,9 @@ export const parkShare = async (invocation: Invocation): Promise<void> => {
   }
 };
 
-/** `keepset unpark`: puts the share back, under the rules of a recovery, but without making new ones. */
+/**
+ * `keepset unpark`: puts the share back, under the rules of a recovery, but without making new ones. May be repeated.
+ */
 export const unparkShare = async (invocation: Invocation): Promise<void> => {
   const { options, terminal } = invocation;
   const paths = homePaths(options);
@@ -55,8 +56,7 @@ export const unparkShare = async (invocation: Invocation): Promise<void> => {
     await enrolmentStep(invocation, paths, share.party, keyId);
     await ensureEnrolled(invocation, paths, share.party);
     await withDevice(options, terminal, async (open) => {
-      await restoreShare(open, paths, share, undefined);
-      if (copy.kit !== undefined) await adoptKit(paths, copy.kit, copy.opened, openedBy(options));
+      await restoreShare(open, paths, { ...copy, by: openedBy(options) }, undefined);
       terminal.result({ keyId, party: share.party, epoch, kind: copy.kind, where: copy.where }, [
         `This device is ${share.party} for now, with its share of key ${keyId}, epoch ${epoch}.`,
         'When you are done: write the copy anew if the epoch has changed, then `keepset park`.',

@@ -1,9 +1,10 @@
 /** What recovery asks: options first, the keyboard where somebody is there, else what to give. */
-import { readFile } from 'node:fs/promises';
 import { KeepsetError } from '@keepset/bytes';
 import type { Invocation, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
+import { copyPassphrase } from '../home/passphrase.ts';
 import { findPasskey, openWithPasskey } from '../passkey/way.ts';
+import type { OpenedBy } from '../places/adopt.ts';
 import { givenCodes } from '../places/recovery-code.ts';
 import { askLetter } from '../terminal/choice.ts';
 import { askAloud, type Terminal } from '../terminal/terminal.ts';
@@ -53,7 +54,7 @@ export const readSource = async ({ options, positionals, terminal }: Invocation)
 };
 
 /** What {@link readSource} opened the copy with, for what is known of it afterwards. */
-export const openedBy = (options: OptionValues): 'code' | 'passkey' =>
+export const openedBy = (options: OptionValues): OpenedBy =>
   options['passkey'] === true ? 'passkey' : 'code';
 
 const askPaths = async (terminal: Terminal): Promise<readonly string[]> => {
@@ -69,19 +70,6 @@ const askPaths = async (terminal: Terminal): Promise<readonly string[]> => {
     });
   const answer = (await askAloud(question)).trim();
   return letter === 'P' ? answer.split(/\s+/) : [answer];
-};
-
-/** Passphrase of a copy or a Finder backup, from a file; undefined where it is to be asked. */
-export const copyPassphrase = async (options: OptionValues): Promise<string | undefined> => {
-  const file = textOption(options, 'copy-passphrase-file');
-  if (file === undefined) return undefined;
-  try {
-    return (await readFile(file, 'utf8')).replace(/\r?\n$/, '');
-  } catch (cause) {
-    throw new KeepsetError('input/invalid-argument', `The passphrase file ${file} cannot be read.`, {
-      cause,
-    });
-  }
 };
 
 /** Says what is going to happen, and asks whether to. @throws KeepsetError `input/invalid-argument` when not. */

@@ -112,7 +112,9 @@ const bringKey = (invocation: Invocation): Promise<void> =>
   withDevice(invocation.options, invocation.terminal, async ({ device, unlocked }) => {
     const { options, terminal } = invocation;
     const keyId = await findKeyId(device.vault, textOption(options, 'key'));
-    const group = await adopt(device, options, terminal, keyId);
+    // Who was cut off at the end has nothing to bring any more, and an approval that is spent.
+    const isThere = (await judgeServer(device, keyId)).verdict === 'current';
+    const group = isThere ? await groupOf(device, keyId) : await adopt(device, options, terminal, keyId);
     const renewal = await renewCopies(unlocked, keyId);
     terminal.result({ ...factsOf(group), state: 'recovered', ...renewal }, [
       `Recovered: key ${keyId} is at epoch ${group.epoch}, under ${group.policy}, on this server.`,
@@ -128,9 +130,8 @@ const adopt = async (
   terminal: Terminal,
   keyId: string,
 ): Promise<GroupKey> => {
-  const share = await device.vault.open(keyId);
-  share.secret.wipe();
-  const { reshareTo = share.group.policy, approved } = endingOf(options);
+  const { policy } = await groupOf(device, keyId);
+  const { reshareTo = policy, approved } = endingOf(options);
   return orSettle(device, terminal, () =>
     runReshare(device, keyId, reshareTo, groupPrompts(terminal), {
       ...approved,
@@ -138,6 +139,12 @@ const adopt = async (
       allowRepeats: true,
     }),
   );
+};
+
+const groupOf = async ({ vault }: OpenDevice['device'], keyId: string): Promise<GroupKey> => {
+  const { group, secret } = await vault.open(keyId);
+  secret.wipe();
+  return group;
 };
 
 /**

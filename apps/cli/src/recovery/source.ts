@@ -3,7 +3,7 @@
  * Everything here only reads.
  */
 import { stat } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { KeepsetError, toKeepsetError } from '@keepset/bytes';
 import {
   findContainers,
@@ -15,13 +15,15 @@ import {
 import { maxShareFileBytes, openShareFile, type OpeningKey } from '@keepset/wire';
 import { listIfThere } from '../home/files.ts';
 import { isPasskeyFile } from '../passkey/way.ts';
+import { foundKit, type FoundKit, type KitAbout } from '../places/adopt.ts';
+import { chooseCopy, type OpenedFile, type Wanted } from '../places/choose.ts';
 import { selectContainer } from '../places/container.ts';
-import { openFinderBackup } from '../places/finder.ts';
+import { aboutFinderCopy } from '../places/finder-copy.ts';
+import { isFinderBackup, openFinderBackup } from '../places/finder.ts';
 import { readSheets } from '../places/kit-read.ts';
+import { openEach } from '../places/open-each.ts';
 import { withPassphrase } from '../terminal/attempts.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { foundKit } from './adopt.ts';
-import { chooseCopy, type CopyFound, type Wanted } from './choose.ts';
 
 /** What kind of place a copy came from. */
 export type SourceKind = 'usb' | 'printed-kit' | 'finder-backup' | 'folder' | 'file';
@@ -36,6 +38,14 @@ export interface Source {
   readonly passphrase: string | undefined;
   /** Which container, where a stick has several. */
   readonly kit: string | undefined;
+}
+
+/** A copy that was opened. */
+export interface CopyFound extends OpenedFile {
+  /** The file it came from, as inside a sentence. */
+  readonly where: string;
+  /** Of a copy that the new device can keep up to date. */
+  readonly kit?: FoundKit;
 }
 
 /** All copies at a source that could be opened. The caller wipes each `opened.share.secret`. */
@@ -91,14 +101,14 @@ const fromStick: Opener = async (root, { codes, kit }) => {
   const report = await inspectContainer(container);
   const { opened, candidate } = await openNewest(report, codes);
   const where = `the stick ${root} (kit ${container.kit})`;
-  const about = { kind: 'usb', kit: container.kit, path: root } as const;
+  const about: KitAbout = () => ({ kind: 'usb', kit: container.kit, path: root });
   return { kind: 'usb', found: [{ where, opened, ...(await kitOf(about, candidate.bytes, codes)) }] };
 };
 
 const fromSheets: Opener = async (_path, { paths, codes: given }) => {
   const { kit, bytes, keys } = await readSheets(paths, given);
   const opened = await openShareFile(bytes, keys);
-  const known = await kitOf({ kind: 'kit', kit }, bytes, keys);
+  const known = await kitOf(() => ({ kind: 'kit', kit }), bytes, keys);
   return { kind: 'printed-kit', found: [{ where: `printed kit ${kit}`, opened, ...known }] };
 };
 
@@ -108,8 +118,11 @@ const kitOf = async (...facts: Parameters<typeof foundKit>): Promise<Pick<CopyFo
 };
 
 const fromFinderBackup: Opener = async (folder, source, terminal) => {
-  const { shares } = await openFinderBackup(folder, source.passphrase, terminal);
-  const files = shares.map(({ domain, path, bytes }) => ({ where: `${domain}: ${path}`, bytes }));
+  const content = await openFinderBackup(folder, source.passphrase, terminal);
+  const files = content.shares.map(({ domain, path, bytes, trace }): ClosedCopy => {
+    const about = aboutFinderCopy(folder, content, { trace });
+    return { where: `${domain}: ${path}`, bytes, ...(about === undefined ? {} : { about }) };
+  });
   // The password was the backup's; copies inside are opened by their own code.
   return openFiles('finder-backup', files, { ...source, passphrase: undefined }, terminal);
 };
@@ -130,7 +143,12 @@ const fromFolder: Opener = async (folder, source, terminal) => {
 };
 
 const fromFile: Opener = async (path, source, terminal) =>
-  openFiles('file', [{ where: path, bytes: await readShareFile(path) }], source, terminal);
+  openFiles(
+    'file',
+    [{ where: path, bytes: await readShareFile(path), ...kitAround(path) }],
+    source,
+    terminal,
+  );
 
 const openers: Readonly<Record<SourceKind, Opener>> = {
   usb: fromStick,
@@ -154,8 +172,7 @@ const kindOf = async (path: string): Promise<SourceKind> => {
     });
   if (facts.kind !== 'folder') return kindOfFile(path);
   if ((await findContainers(nodeFileSystem, path)).length > 0) return 'usb';
-  const names = await nodeFileSystem.names(path);
-  return names.includes('Manifest.plist') ? 'finder-backup' : 'folder';
+  return (await isFinderBackup(path)) ? 'finder-backup' : 'folder';
 };
 
 const isFolder = async (path: string): Promise<boolean> =>
@@ -185,12 +202,21 @@ const kindOfFile = async (path: string): Promise<SourceKind> => {
 interface ClosedCopy {
   readonly where: string;
   readonly bytes: Uint8Array;
+  /** What its kit is, where it lies in one. */
+  readonly about?: KitAbout;
 }
 
 const readShareFile = async (path: string): Promise<Uint8Array> => {
   const bytes = await nodeFileSystem.read(path, maxShareFileBytes);
   if (bytes.length === 0) throw new KeepsetError('place/damaged', `${path} is empty.`);
   return bytes;
+};
+
+/** A copy that `keepset backup` wrote lies in a folder of its own, `keepset-KIT`. */
+const kitAround = (path: string): Pick<ClosedCopy, 'about'> => {
+  const folder = dirname(path);
+  const kit = /^keepset-([a-z2-7]{26})$/.exec(basename(folder))?.[1];
+  return kit === undefined ? {} : { about: () => ({ kind: 'folder', kit, path: dirname(folder) }) };
 };
 
 const maxFiles = 1000;
@@ -223,7 +249,7 @@ const filesIn = async (folder: string, depth = 2): Promise<Listing> => {
       continue;
     else if (name.endsWith('.png')) pictures.push(path);
     else if (name.endsWith('.age') && !isPasskeyFile(name))
-      files.push({ where: path, bytes: await readOrEmpty(path) });
+      files.push({ where: path, bytes: await readOrEmpty(path), ...kitAround(path) });
   }
   return { files, pictures, waiting };
 };
@@ -242,7 +268,7 @@ const openFiles = async (
   if (files.length === 0) throw new KeepsetError('place/not-found', 'There is no share file (*.age) here.');
   const byPassphrase = files.some(({ bytes }) => isPassphraseFile(bytes));
   if (codes.length === 0 && !byPassphrase) throw needsCode();
-  const open = (keys: readonly OpeningKey[]): Promise<readonly CopyFound[]> => openEach(files, keys);
+  const open = (keys: readonly OpeningKey[]): Promise<readonly CopyFound[]> => openFound(files, keys);
   const found =
     codes.length > 0
       ? await open(codes)
@@ -252,40 +278,17 @@ const openFiles = async (
   return { kind, found };
 };
 
-const openEach = async (
+/** The copies that open, each with what its kit is. */
+const openFound = async (
   files: readonly ClosedCopy[],
   keys: readonly OpeningKey[],
 ): Promise<readonly CopyFound[]> => {
+  const codes = keys.filter((key) => typeof key === 'string');
   const found: CopyFound[] = [];
-  const errors: KeepsetError[] = [];
-  for (const { where, bytes } of files) {
-    try {
-      const opened = await openShareFile(bytes, keys);
-      found.push({ where, opened, ...(await folderKitOf(where, bytes, keys)) });
-    } catch (thrown) {
-      errors.push(toKeepsetError(thrown));
-    }
-  }
-  const [first] = errors.toSorted((a, b) => rank(a) - rank(b));
-  if (found.length === 0 && first !== undefined) throw first;
+  for (const { where, bytes, about, opened } of await openEach(files, keys))
+    found.push({ where, opened, ...(about === undefined ? {} : await kitOf(about, bytes, codes)) });
   return found;
 };
-
-/** A copy that `keepset backup` wrote lies in a folder of its own, `keepset-KIT`. */
-const folderKitOf = (
-  where: string,
-  bytes: Uint8Array,
-  keys: readonly OpeningKey[],
-): Promise<Pick<CopyFound, 'kit'>> => {
-  const codes = keys.filter((key) => typeof key === 'string');
-  const kit = /^keepset-([a-z2-7]{26})$/.exec(basename(dirname(where)))?.[1];
-  if (kit === undefined || !isAbsolute(where)) return Promise.resolve({});
-  return kitOf({ kind: 'folder', kit, path: dirname(dirname(where)) }, bytes, codes);
-};
-
-/** Of several reasons the one that helps most: a wrong code or passphrase before damage. */
-const rank = ({ code }: KeepsetError): number =>
-  code === 'input/wrong-passphrase' ? 0 : code === 'place/locked' ? 1 : 2;
 
 /** Whether an age file is sealed to a passphrase, by its header. @spec C2SP age.md, "scrypt recipient stanza" */
 const isPassphraseFile = (file: Uint8Array): boolean =>

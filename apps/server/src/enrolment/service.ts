@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { KeepsetError, toHex } from '@keepset/bytes';
 import { authKeyId } from '@keepset/transport';
 import type { EnrolRequest, EnrolResponse } from '@keepset/wire';
+import { revokedDevice } from '../http/authentication.ts';
 import { hashOfCode, newCode } from '../secrets/codes.ts';
 import type { EnrolmentStore } from './store.ts';
 
@@ -18,8 +19,10 @@ export const createCode = (store: EnrolmentStore, now: number, tenant?: string):
 };
 
 /**
- * Enrols the device whose key signed the request.
+ * Enrols the device whose key signed the request. A device that never got its answer asks again with the same key and
+ * code, at any time, and gets the same answer.
  * @throws KeepsetError `transport/enrolment-refused`; it does not say why, so that codes cannot be probed.
+ * `policy/revoked` and `input/invalid-argument` (another party than before) for a device that asks again.
  */
 export const enrolDevice = (
   store: EnrolmentStore,
@@ -40,5 +43,14 @@ export const enrolDevice = (
     throw new KeepsetError('transport/enrolment-refused', 'This enrolment code is not valid.', {
       hint: 'Codes work once and for a day. Ask for a new one (`keepset invite`).',
     });
+  if (row.revoked) throw revokedDevice();
+  if (row.party !== request.party)
+    throw new KeepsetError(
+      'input/invalid-argument',
+      `This code has enrolled this very device as ${row.party}.`,
+      {
+        hint: `Enrol it as ${row.party}, or in another folder with a new code.`,
+      },
+    );
   return { tenant: row.tenant, device: row.device, ...announcement };
 };

@@ -31,7 +31,10 @@ export interface NewDevice {
 export interface EnrolmentStore {
   /** @param tenant the tenant the code adds a device to; undefined makes a new one. */
   addCode(codeHash: Uint8Array, tenant: string | undefined, expiresAt: number): void;
-  /** Spends a code and adds the device, in one transaction; undefined when the code is unknown, spent or expired. */
+  /**
+   * Spends a code and adds the device, in one transaction. To the key that spent it the code gives the same device again.
+   * @returns undefined when the code is unknown, expired or spent by another key, or the key came with another code.
+   */
   enrol(codeHash: Uint8Array, device: NewDevice, newTenant: string, now: number): DeviceRow | undefined;
   findDevice(authKey: string): DeviceRow | undefined;
   countDevices(): number;
@@ -46,6 +49,9 @@ export const enrolmentStore = (database: Database): EnrolmentStore => {
   );
   const readCode = database.prepare(
     'SELECT tenant FROM enrolment_codes WHERE code_hash = ? AND used_by IS NULL AND expires_at > ?',
+  );
+  const readSpender = database.prepare(
+    'SELECT d.auth_key FROM enrolment_codes c JOIN devices d ON d.device = c.used_by WHERE c.code_hash = ?',
   );
   const spendCode = database.prepare('UPDATE enrolment_codes SET used_by = ? WHERE code_hash = ?');
   const addTenant = database.prepare('INSERT INTO tenants (tenant, created_at) VALUES (?, ?)');
@@ -85,8 +91,11 @@ export const enrolmentStore = (database: Database): EnrolmentStore => {
     countDevices: () => integerColumn(countDevices.get() ?? {}, 'n'),
     enrol: (codeHash, { device, authKey, publicKey, party }, newTenant, now) =>
       inTransaction(database, () => {
+        const known = findDevice(authKey);
+        if (known !== undefined)
+          return readSpender.get(codeHash)?.['auth_key'] === authKey ? known : undefined;
         const code = readCode.get(codeHash, now);
-        if (code === undefined || findDevice(authKey) !== undefined) return undefined;
+        if (code === undefined) return undefined;
         const tenant = code['tenant'] === null ? newTenant : textColumn(code, 'tenant');
         if (code['tenant'] === null) addTenant.run(tenant, now);
         addDevice.run(device, tenant, authKey, publicKey, party, now);

@@ -77,10 +77,7 @@ export const authenticator = (store: EnrolmentStore, now: Clock): Authenticator 
         throw new KeepsetError('transport/bad-signature', 'The signature does not verify.');
       const signature = await check(request, verifierOf(claim.keyId, device.publicKey));
       // Asked after the check, which takes its time: a revocation may have come meanwhile.
-      if (store.findDevice(claim.keyId)?.revoked !== false)
-        throw new KeepsetError('policy/revoked', 'The operator of the server has revoked this device.', {
-          hint: 'Enrol a clean device with a new invitation, and give it a share by repair or reshare.',
-        });
+      if (store.findDevice(claim.keyId)?.revoked !== false) throw revokedDevice();
       return { device, signature };
     },
     possession: async (request, publicKey) => {
@@ -90,12 +87,17 @@ export const authenticator = (store: EnrolmentStore, now: Clock): Authenticator 
           'transport/bad-signature',
           'The request is signed by another key than it names.',
         );
-      // No nonce is noted: anybody has a key, and a replay finds the enrolment code spent.
+      // No nonce is noted: anybody has a key, and a replay is answered as the request it repeats.
       await checkFresh(request, possessionVerifier(publicKey));
       return signatureOf(request);
     },
   };
 };
+
+export const revokedDevice = (): KeepsetError =>
+  new KeepsetError('policy/revoked', 'The operator of the server has revoked this device.', {
+    hint: 'Enrol a clean device with a new invitation, and give it a share by repair or reshare.',
+  });
 
 const signatureOf = (request: FastifyRequest): Uint8Array =>
   readSignature(receivedHeaders(headerTable(request))).signature;

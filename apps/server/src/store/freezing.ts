@@ -38,7 +38,8 @@ export const freezeStore = (database: Database, log: LogStore, now: () => number
     'UPDATE keys SET state = ?, frozen_by = ? WHERE tenant = ? AND key_id = ?',
   );
   const voidApprovals = database.prepare(
-    'UPDATE approvals SET spent_at = ? WHERE key_id = ? AND spent_at IS NULL',
+    `UPDATE approvals SET spent_at = ?
+     WHERE key_id = ? AND (tenant IS NULL OR tenant = ?) AND spent_at IS NULL`,
   );
   const readDevice = database.prepare('SELECT tenant, revoked_at FROM devices WHERE device = ?');
   const writeRevoked = database.prepare('UPDATE devices SET revoked_at = ? WHERE device = ?');
@@ -58,7 +59,7 @@ export const freezeStore = (database: Database, log: LogStore, now: () => number
         const evidence = log.append({ kind: 'freeze', tenant, device, keyId, epoch }, head, now());
         writeState.run('frozen', evidence.index, tenant, keyId);
         // Only what the operator approves from now on may touch the key.
-        voidApprovals.run(now(), keyId);
+        voidApprovals.run(now(), keyId, tenant);
         return { epoch, evidence };
       }),
     logExport: ({ tenant, device }, keyId, head) =>
@@ -79,10 +80,7 @@ export const freezeStore = (database: Database, log: LogStore, now: () => number
     revoke: (device) =>
       inTransaction(database, () => {
         const row = readDevice.get(device);
-        if (row === undefined)
-          throw new KeepsetError('input/invalid-argument', `No device ${device} is enrolled here.`, {
-            hint: 'See `keepset devices`.',
-          });
+        if (row === undefined) throw unknownDevice(device);
         if (row['revoked_at'] !== null) return false;
         const tenant = textColumn(row, 'tenant');
         log.append({ kind: 'revoke', tenant, device }, undefined, now());
@@ -92,3 +90,8 @@ export const freezeStore = (database: Database, log: LogStore, now: () => number
       }),
   };
 };
+
+export const unknownDevice = (device: string): KeepsetError =>
+  new KeepsetError('input/invalid-argument', `No device ${device} is enrolled here.`, {
+    hint: 'See `keepset devices`.',
+  });

@@ -47,7 +47,8 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
   );
   const spendApproval = database.prepare(
     `UPDATE approvals SET spent_at = ?
-     WHERE code_hash = ? AND key_id = ? AND adopts = ? AND spent_at IS NULL AND expires_at > ?`,
+     WHERE code_hash = ? AND key_id = ? AND adopts = ? AND (tenant IS NULL OR tenant = ?)
+       AND spent_at IS NULL AND expires_at > ?`,
   );
   const writeBan = database.prepare(
     'INSERT INTO bans (tenant, key_id, epoch, party, banned_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
@@ -141,7 +142,8 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
           database,
           () =>
             (what === 'adopt' || findKey(tenant, keyId) !== undefined) &&
-            spendApproval.run(now(), hashOfCode(code), keyId, what === 'adopt' ? 1 : 0, now()).changes === 1,
+            spendApproval.run(now(), hashOfCode(code), keyId, what === 'adopt' ? 1 : 0, tenant, now())
+              .changes === 1,
         ),
       ),
     ban: (tenant, keyId, epoch, party) =>

@@ -136,4 +136,8 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (tenant, kit)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Whom the operator meant. Absent where a key is to be adopted and no device was named: any user may bring it.
+  ALTER TABLE approvals ADD COLUMN tenant TEXT REFERENCES tenants (tenant);
+  `,
 ];

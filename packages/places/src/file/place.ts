@@ -93,6 +93,7 @@ const filePlace = (folder: Folder, kind: FolderKind): PendingPlace => {
     discard: async (name) => {
       checkName(name);
       await removeAll(folder, await entriesOf(folder, name, 'pending'));
+      await removeCutOff(folder, name);
     },
   };
 };
@@ -186,7 +187,6 @@ const promote = async (folder: Folder, name: CopyName): Promise<void> => {
 
 /** Removes what `entry` supersedes: lower generations of the same state, and files that cut-off writes left. */
 const tidy = async (folder: Folder, entry: CopyEntry): Promise<void> => {
-  const { files, path } = folder;
   const rivals = await entriesOf(folder, entry, entry.state);
   await removeAll(
     folder,
@@ -194,8 +194,13 @@ const tidy = async (folder: Folder, entry: CopyEntry): Promise<void> => {
       entry.state === 'pending' ? generation !== entry.generation : generation < entry.generation,
     ),
   );
+  await removeCutOff(folder, entry);
+};
+
+/** Removes files that cut-off writes of a copy left. */
+const removeCutOff = async ({ files, path }: Folder, name: CopyName): Promise<void> => {
   for (const file of await files.names(path))
-    if (isTemporaryOf(entry, file)) await removeIfThere(files, join(path, file));
+    if (isTemporaryOf(name, file)) await removeIfThere(files, join(path, file));
 };
 
 /** Lowest generation first, so that an older one never comes back to the top. Leaves alone what is no file. */

@@ -2,7 +2,7 @@
  * Reading share files out of an iTunes or Finder backup folder. Nothing in the folder is altered.
  * Known from public descriptions of the format, which Apple does not document.
  */
-import { createDecipheriv } from 'node:crypto';
+import { createDecipheriv, createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +21,17 @@ export interface BackupOptions {
   readonly onProgress?: OnProgress;
 }
 
+/** How a share file lies in a backup, as it can be seen again without the password. Hashes are SHA-256 of what lies there. */
+export interface BackupTrace {
+  /** Name of the encrypted file: SHA-1 of domain and path, in hex. */
+  readonly file: string;
+  readonly sealed: Uint8Array;
+  /** Of Manifest.plist: it holds a date, and differs after each run of the backup. */
+  readonly plist: Uint8Array;
+  /** Of Manifest.db, which holds the file's key. */
+  readonly database: Uint8Array;
+}
+
 /** A share file found in a backup. */
 export interface BackupShare {
   /** Such as `AppDomain-org.example.keepset`. */
@@ -28,12 +39,15 @@ export interface BackupShare {
   /** Path inside the domain. */
   readonly path: string;
   readonly bytes: Uint8Array;
+  readonly trace: BackupTrace;
 }
 
 /** A backup and its share files. */
 export interface BackupContent {
   /** False: the files lie in clear, and the backup does not count as a place. */
   readonly encrypted: boolean;
+  /** Identifier of the phone (UDID), where the backup names it. */
+  readonly phone?: string;
   readonly shares: readonly BackupShare[];
   /** Files that look like a share by name but could not be read: path and reason. */
   readonly unreadable: readonly {
@@ -59,21 +73,30 @@ export const readFinderBackup = async (
   options: BackupOptions = {},
 ): Promise<BackupContent> => {
   const files = options.files ?? nodeFileSystem;
-  const manifest = await readManifest(files, folder);
-  const encrypted = manifest['IsEncrypted'] === true;
+  const { manifest, encrypted, sha256: plist } = await readManifest(files, folder);
+  const phone = phoneOf(manifest);
   const keys = encrypted ? await unlock(manifest, password, options.onProgress) : undefined;
-  const database = await readDatabase(files, folder, manifest, keys);
+  const sealed = await readDatabase(files, folder);
+  const database = openDatabase(sealed, manifest, keys);
+  const traced = { plist, database: hashOf(sealed) };
   try {
-    return { encrypted, ...(await readShares(files, folder, database, keys)) };
+    const found = await readShares(files, folder, database, keys, traced);
+    return { encrypted, ...(phone === undefined ? {} : { phone }), ...found };
   } finally {
     for (const key of keys?.values() ?? []) key.fill(0);
     database.fill(0);
   }
 };
 
-const readManifest = async (files: FileSystem, folder: string): Promise<PlistDict> => {
+/** Manifest.plist, whether the backup is encrypted by what it says, and its hash. @throws KeepsetError as {@link readFinderBackup} */
+export const readManifest = async (
+  files: FileSystem,
+  folder: string,
+): Promise<{ readonly manifest: PlistDict; readonly encrypted: boolean; readonly sha256: Uint8Array }> => {
   try {
-    return parsePlist(await files.read(join(folder, 'Manifest.plist'), maxPlistBytes), 'Manifest.plist');
+    const bytes = await files.read(join(folder, 'Manifest.plist'), maxPlistBytes);
+    const manifest = parsePlist(bytes, 'Manifest.plist');
+    return { manifest, encrypted: manifest['IsEncrypted'] === true, sha256: hashOf(bytes) };
   } catch (error) {
     if (error instanceof KeepsetError && error.code === 'place/not-found')
       throw new KeepsetError(
@@ -83,6 +106,11 @@ const readManifest = async (files: FileSystem, folder: string): Promise<PlistDic
           hint: 'On a Mac, backups lie in ~/Library/Application Support/MobileSync/Backup, one folder for each device.',
         },
       );
+    if (error instanceof KeepsetError && error.code === 'place/read-only')
+      throw new KeepsetError('place/read-only', 'The backup may not be read.', {
+        hint: 'On a Mac, give the terminal Full Disk Access under Privacy & Security, or copy the backup elsewhere.',
+        cause: error,
+      });
     throw error;
   }
 };
@@ -101,18 +129,23 @@ const unlock = (
   return unlockKeyBag(parseKeyBag(bag), password, onProgress);
 };
 
-/** Manifest.db in clear. Since iOS 10.2 it is encrypted under the manifest key. */
-const readDatabase = async (
-  files: FileSystem,
-  folder: string,
-  manifest: PlistDict,
-  keys: ClassKeys | undefined,
-): Promise<Uint8Array> => {
-  const bytes = await files.read(join(folder, 'Manifest.db'), maxDatabaseBytes).catch((error: unknown) => {
+const phoneOf = ({ Lockdown: device }: PlistDict): string | undefined => {
+  const id = isDict(device) ? device['UniqueDeviceID'] : undefined;
+  return typeof id === 'string' && /^[0-9A-Fa-f-]{24,40}$/.test(id) ? id : undefined;
+};
+
+/** Manifest.db as it lies there. @throws KeepsetError as {@link readFinderBackup} */
+export const readDatabase = (files: FileSystem, folder: string): Promise<Uint8Array> =>
+  files.read(join(folder, 'Manifest.db'), maxDatabaseBytes).catch((error: unknown) => {
     if (error instanceof KeepsetError && error.code === 'place/not-found')
-      throw new KeepsetError('input/unsupported', 'The backup has no Manifest.db: it is older than iOS 10.');
+      throw new KeepsetError('input/unsupported', 'The backup has no Manifest.db: it is older than iOS 10.', {
+        hint: 'Back the phone up with a later system, or look for another copy.',
+      });
     throw error;
   });
+
+/** Manifest.db in clear. Since iOS 10.2 it is encrypted under the manifest key. */
+const openDatabase = (bytes: Uint8Array, manifest: PlistDict, keys: ClassKeys | undefined): Uint8Array => {
   const wrapped = dataOf(manifest['ManifestKey']);
   if (keys === undefined || wrapped === undefined) return bytes;
   return decrypt(bytes, fileKeyOf(keys, wrapped), bytes.length);
@@ -191,14 +224,17 @@ const readShares = async (
   folder: string,
   database: Uint8Array,
   keys: ClassKeys | undefined,
-): Promise<Omit<BackupContent, 'encrypted'>> => {
+  traced: Pick<BackupTrace, 'plist' | 'database'>,
+): Promise<Pick<BackupContent, 'shares' | 'unreadable'>> => {
   const shares: BackupShare[] = [];
   const unreadable: BackupContent['unreadable'][number][] = [];
   for (const row of await queryRows(database)) {
     const { domain, relativePath: path } = row;
     try {
-      const bytes = await readRow(files, folder, row, keys);
-      if (looksLikeAge(bytes)) shares.push({ domain, path, bytes });
+      const sealed = await readSealed(files, folder, row.fileID);
+      const bytes = openRow(sealed, row, keys);
+      const trace = { file: row.fileID, sealed: hashOf(sealed), ...traced };
+      if (looksLikeAge(bytes)) shares.push({ domain, path, bytes, trace });
     } catch (error) {
       if (!(error instanceof KeepsetError)) throw error;
       unreadable.push({ domain, path, error });
@@ -207,17 +243,19 @@ const readShares = async (
   return { shares, unreadable };
 };
 
-const readRow = async (
-  files: FileSystem,
-  folder: string,
-  row: Row,
-  keys: ClassKeys | undefined,
-): Promise<Uint8Array> => {
-  const bytes = await files.read(join(folder, row.fileID.slice(0, 2), row.fileID), maxShareFileBytes + 16);
-  if (keys === undefined) return bytes;
+/** A file of the backup as it lies there. @throws KeepsetError `place/not-found`, and of the file system */
+export const readSealed = (files: FileSystem, folder: string, file: string): Promise<Uint8Array> =>
+  files.read(join(folder, file.slice(0, 2), file), maxShareFileBytes + 16);
+
+const openRow = (sealed: Uint8Array, row: Row, keys: ClassKeys | undefined): Uint8Array => {
+  if (keys === undefined) return sealed;
   const { size, wrappedKey } = parseFileRecord(row.file);
-  return decrypt(bytes, fileKeyOf(keys, wrappedKey), size);
+  return decrypt(sealed, fileKeyOf(keys, wrappedKey), size);
 };
+
+/** SHA-256. */
+export const hashOf = (bytes: Uint8Array): Uint8Array =>
+  new Uint8Array(createHash('sha256').update(bytes).digest());
 
 /** Size and key of a file, out of the keyed archive `MBFile`. @throws KeepsetError `place/damaged` */
 const parseFileRecord = (bytes: Uint8Array): { size: number; wrappedKey: Uint8Array } => {

@@ -1,2 +1,9 @@
-export { readFinderBackup, type BackupContent, type BackupOptions, type BackupShare } from './backup.ts';
+export {
+  readFinderBackup,
+  type BackupContent,
+  type BackupOptions,
+  type BackupShare,
+  type BackupTrace,
+} from './backup.ts';
+export { lookAtFinderBackup } from './look.ts';
 export type { OnProgress } from './keybag.ts';

@@ -34,10 +34,12 @@ export interface CopyRecord extends CopyEvidence, Sharing {
  * - `intact`: it holds what was written to it.
  * - `unreachable`: the medium is not there. That is no loss.
  * - `damaged`: the place is there, and the copy is not as it was written, or gone.
- * - `unseen`: it cannot be looked at from here, such as paper.
+ * - `unseen`: it cannot be looked at from here, such as paper. With a reason: the place was written anew by others since
+ *   the copy in it was tested.
  */
 export type Reach =
-  | { readonly status: 'intact' | 'unseen' }
+  | { readonly status: 'intact' }
+  | { readonly status: 'unseen'; readonly reason?: string }
   | { readonly status: 'unreachable' | 'damaged'; readonly reason: string };
 
 /** The whole state of a copy. */
@@ -84,9 +86,13 @@ export const copyState = (record: CopyRecord, current: Sharing, reach: Reach, no
     ...(stale === undefined ? {} : { stale }),
     reach,
     due: provedAt !== undefined && isDue(record.kind, provedAt, now),
-    counts: isTested && stale === undefined && reach.status !== 'damaged' && record.lostAt === undefined,
+    counts: isTested && stale === undefined && mayBeAsTested(reach) && record.lostAt === undefined,
   };
 };
+
+/** A medium that is away, and paper, stay as they are; what others wrote over does not. */
+const mayBeAsTested = (reach: Reach): boolean =>
+  reach.status !== 'damaged' && !(reach.status === 'unseen' && reach.reason !== undefined);
 
 /** A copy of a later epoch than the device holds is the device's fault, not the copy's. */
 const staleness = (copy: Sharing, current: Sharing): CopyState['stale'] => {

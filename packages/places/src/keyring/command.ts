@@ -38,20 +38,27 @@ const run = (command: string, args: readonly string[], input: string): Promise<O
 const service = 'org.keepset';
 
 const failed = (command: string, { status }: Outcome): KeepsetError =>
-  new KeepsetError('place/locked', `${command} ended with status ${String(status)}.`, {
-    hint: 'The keyring is locked, or access was declined.',
-  });
+  new KeepsetError(
+    'place/locked',
+    status === 0 ? 'The keyring is locked.' : `${command} ended with status ${String(status)}.`,
+    { hint: 'The keyring is locked, or access was declined. Log in to the desktop, or unlock it there.' },
+  );
 
 /** The freedesktop Secret Service (GNOME Keyring, KWallet) through libsecret's `secret-tool`. */
 export const secretServiceKeyring = (command = 'secret-tool'): Keyring => {
   const attributes = (account: string): string[] => ['service', service, 'account', account];
+  /** Of an item in a locked keyring, `lookup` and `clear` say nothing, as of one that is not there. A search finds it. */
+  const refuseHidden = async (account: string): Promise<void> => {
+    const outcome = await run(command, ['search', ...attributes(account)], '');
+    if (outcome.status !== 0 || outcome.stdout.trim() !== '') throw failed(command, outcome);
+  };
   return {
     get: async (account) => {
       const outcome = await run(command, ['lookup', ...attributes(account)], '');
       if (outcome.status === 0) return outcome.stdout;
-      // Nothing found: status 1 and silence. Anything said is an error.
-      if (outcome.status === 1 && outcome.stderr.trim() === '') return null;
-      throw failed(command, outcome);
+      if (outcome.status !== 1 || outcome.stderr.trim() !== '') throw failed(command, outcome);
+      await refuseHidden(account);
+      return null;
     },
     set: async (account, secret) => {
       const outcome = await run(
@@ -63,7 +70,9 @@ export const secretServiceKeyring = (command = 'secret-tool'): Keyring => {
     },
     remove: async (account) => {
       const outcome = await run(command, ['clear', ...attributes(account)], '');
-      if (outcome.status !== 0 && outcome.stderr.trim() !== '') throw failed(command, outcome);
+      if (outcome.status === 0) return;
+      if (outcome.stderr.trim() !== '') throw failed(command, outcome);
+      await refuseHidden(account);
     },
   };
 };

@@ -1,7 +1,6 @@
 /** Which of several opened copies is meant. */
 import { KeepsetError } from '@keepset/bytes';
 import type { OpenedShare } from '@keepset/wire';
-import type { FoundKit } from './adopt.ts';
 
 /** What the user said of the share; anything left out fits. */
 export interface Wanted {
@@ -11,22 +10,18 @@ export interface Wanted {
 }
 
 /** A copy that was opened. */
-export interface CopyFound {
-  /** The file it came from, as inside a sentence. */
-  readonly where: string;
+export interface OpenedFile {
   readonly opened: OpenedShare;
-  /** Of a copy that the new device can keep up to date. */
-  readonly kit?: FoundKit;
 }
 
 /**
  * The newest copy of the one share that is meant. Wipes all others.
  * @throws KeepsetError `place/foreign` when nothing fits, `input/invalid-argument` when several shares do.
  */
-export const chooseCopy = (
-  found: readonly CopyFound[],
+export const chooseCopy = <Copy extends OpenedFile>(
+  found: readonly Copy[],
   wanted: Wanted,
-): CopyFound & { readonly older: readonly CopyFound[] } => {
+): Copy & { readonly older: readonly Copy[] } => {
   const fitting = found.filter((copy) => fits(copy, wanted));
   const [first] = fitting;
   const shares = new Set(fitting.map(shareOf));
@@ -43,13 +38,13 @@ export const chooseCopy = (
   return { ...best, older: fitting.filter((copy) => copy !== best) };
 };
 
-const fits = ({ opened: { share } }: CopyFound, { key, party }: Wanted): boolean =>
+const fits = ({ opened: { share } }: OpenedFile, { key, party }: Wanted): boolean =>
   share.group.keyId.startsWith((key ?? '').toLowerCase()) && (party === undefined || share.party === party);
 
-const shareOf = ({ opened: { share } }: CopyFound): string =>
+const shareOf = ({ opened: { share } }: OpenedFile): string =>
   `${share.party}’s share of key ${share.group.keyId}`;
 
-const isNewer = (a: CopyFound, b: CopyFound | undefined): boolean =>
+const isNewer = (a: OpenedFile, b: OpenedFile | undefined): boolean =>
   b === undefined ||
   a.opened.share.group.epoch > b.opened.share.group.epoch ||
   (a.opened.share.group.epoch === b.opened.share.group.epoch && a.opened.generation > b.opened.generation);

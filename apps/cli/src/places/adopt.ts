@@ -1,16 +1,17 @@
-/** A stick, kit or folder that the old device wrote becomes one of this device: it is written anew from now on. */
+/** A stick, kit, folder or Finder backup with a copy of the old device becomes one of this device, which keeps it current. */
 import { createHash } from 'node:crypto';
 import { toKeepsetError } from '@keepset/bytes';
+import type { BackupTrace } from '@keepset/places';
 import { openShareFile, recipientOf, type OpenedShare } from '@keepset/wire';
 import type { HomePaths } from '../home/paths.ts';
 import { readPasskey, withPasskeyOpened, withPasskeySeen } from '../passkey/way.ts';
-import { usualDomain } from '../places/health.ts';
-import { saveKit, type LedgerKit } from '../places/ledger.ts';
-import { copyFolder, domainOfFolder } from '../places/look.ts';
+import { usualDomain } from './health.ts';
+import { saveKit, type LedgerKit } from './ledger.ts';
+import { copyFolder, domainOfFolder } from './look.ts';
 
-/** A stick, printed kit or folder copy that was opened. */
+/** A stick, printed kit, folder copy or copy in a Finder backup that was opened. */
 export interface FoundKit {
-  readonly kind: 'usb' | 'kit' | 'folder';
+  readonly kind: 'usb' | 'kit' | 'folder' | 'finder-backup';
   readonly kit: string;
   /** Of the share file as it lies there. */
   readonly sha256: Uint8Array;
@@ -18,11 +19,16 @@ export interface FoundKit {
   readonly recipient: string;
   /** Absolute path of a stick or folder. */
   readonly path?: string;
+  /** Of a Finder backup: how the copy lies in it. */
+  readonly trace?: BackupTrace;
 }
+
+/** What a kit is, by the recipient of the code that opens it. */
+export type KitAbout = (recipient: string) => Omit<FoundKit, 'sha256' | 'recipient'>;
 
 /** What has to be known of a kit whose share file one of these codes opens. */
 export const foundKit = async (
-  about: Pick<FoundKit, 'kind' | 'kit' | 'path'>,
+  about: KitAbout,
   file: Uint8Array,
   codes: readonly string[],
 ): Promise<FoundKit | undefined> => {
@@ -34,10 +40,14 @@ export const foundKit = async (
       continue;
     }
     const sha256 = new Uint8Array(createHash('sha256').update(file).digest());
-    return { ...about, sha256, recipient: await recipientOf(code) };
+    const recipient = await recipientOf(code);
+    return { ...about(recipient), sha256, recipient };
   }
   return undefined;
 };
+
+/** What a copy was opened with. */
+export type OpenedBy = 'code' | 'passkey';
 
 /**
  * Notes in this device's ledger the kit that its share was recovered from.
@@ -47,7 +57,7 @@ export const adoptKit = async (
   paths: HomePaths,
   { sha256, ...about }: FoundKit,
   { share, generation, createdAt }: OpenedShare,
-  by: 'code' | 'passkey',
+  by: OpenedBy,
 ): Promise<void> => {
   const { keyId, epoch, parties } = share.group;
   const now = new Date().toISOString();

@@ -1,0 +1,59 @@
+/** Whether an opened copy is of the share as the device holds it now. */
+import { KeepsetError, bytesEqual } from '@keepset/bytes';
+import type { OpenedShare } from '@keepset/wire';
+import type { FinderPlace } from './finder-copy.ts';
+import { newestWritten, type LedgerCopy, type LedgerKit } from './ledger.ts';
+
+/** An opened copy, and what this device remembers of it. */
+export interface NotedCopy {
+  readonly opened: OpenedShare;
+  readonly noted?: { readonly kit: LedgerKit; readonly copy: LedgerCopy };
+  /** Of a copy in a Finder backup. */
+  readonly seen?: FinderPlace;
+}
+
+/**
+ * Refuses a copy that is not of the share as this device holds it.
+ * @throws KeepsetError `place/stale`, `place/foreign`
+ */
+export const refuseStale = (
+  { opened, noted, seen }: NotedCopy,
+  own: OpenedShare['share'],
+  ownGeneration: number,
+  older: boolean,
+): void => {
+  const { group, party } = opened.share;
+  const renewal = renewals[seen === undefined ? 'here' : 'phone'];
+  if (group.keyId !== own.group.keyId || party !== own.party)
+    throw new KeepsetError('place/foreign', `This copy holds ${party}’s share of key ${group.keyId}.`);
+  if (group.epoch < own.group.epoch)
+    throw new KeepsetError(
+      'place/stale',
+      `This copy is of epoch ${group.epoch}; the key is at epoch ${own.group.epoch}.`,
+      { hint: `It is worth nothing any more. ${renewal}` },
+    );
+  const last = noted === undefined ? undefined : newestWritten(noted.kit);
+  const isOldCopy =
+    !older && last !== undefined && noted !== undefined && noted.copy.generation < last.generation;
+  const source = noted?.copy.source;
+  if (isOldCopy || (source !== undefined && source < ownGeneration))
+    throw new KeepsetError(
+      'place/stale',
+      isOldCopy
+        ? `This copy is generation ${opened.generation}; generation ${last.generation} was written later.`
+        : 'This copy was made before a repair: what it holds beside the secret has changed since.',
+      { hint: renewal },
+    );
+  const isSame =
+    bytesEqual(group.publicKey, own.group.publicKey) &&
+    group.commitments.length === own.group.commitments.length &&
+    group.commitments.every((point, at) => bytesEqual(point, own.group.commitments[at] ?? new Uint8Array(0)));
+  if (group.epoch === own.group.epoch && !isSame)
+    throw new KeepsetError('place/damaged', 'This copy does not fit the key as this device knows it.');
+};
+
+const renewals = {
+  here: 'Write the current share: `keepset backup --again`.',
+  phone:
+    'Put a copy of the current share on the phone, back the phone up, then run `keepset finder-backup add BACKUP`.',
+} as const;
