@@ -1,11 +1,14 @@
 // The programs that tests check our work against. They are not ours and not on npm. Plain JavaScript.
-import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 
-/** Where else a browser that passkeys are tested in may be. */
+/** Where a browser that passkeys are tested in may be. */
 const browsers = JSON.parse(readFileSync(new URL('browsers.json', import.meta.url), 'utf8'));
 
-/** Command → Debian package and Homebrew formula; without one it is used on Linux only. `or`: programs that do as well. */
+/**
+ * Command → Debian package and Homebrew formula; without a formula it is used on Linux only. `at`: paths of programs, each of
+ * which is enough.
+ */
 const tools = {
   'ssh-keygen': { apt: 'openssh-client', brew: 'openssh' },
   openssl: { apt: 'openssl', brew: 'openssl@3' },
@@ -19,19 +22,20 @@ const tools = {
   'dbus-daemon': { apt: 'dbus-daemon' },
   'dbus-send': { apt: 'dbus-bin' },
   go: { apt: 'golang-go golang-golang-x-mod-dev', brew: 'go' },
-  // No formula: on a Mac it is an application, Chromium or Google Chrome, that people install themselves.
-  chromium: { apt: 'chromium', brew: '', or: browsers },
+  // An empty formula: on a Mac it is an application that people install themselves.
+  'chromium or Google Chrome': { apt: 'chromium', brew: '', at: browsers },
 };
 
-const isInstalled = ([command, { or = [] }]) => [command, ...or].some(isThere);
+const isInstalled = ([command, { at }]) => (at === undefined ? isThere(command) : at.some(existsSync));
 
 const isThere = (command) => {
   const finder = process.platform === 'win32' ? 'where' : 'which';
   return spawnSync(finder, [command], { stdio: 'ignore' }).status === 0;
 };
 
+/** What it could not do is told by the program itself, and by what is still missing afterwards. */
 const run = (command, args) =>
-  execFileSync(command, args, {
+  spawnSync(command, args, {
     stdio: ['ignore', 2, 2],
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
   });
