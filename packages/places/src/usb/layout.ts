@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { randomBytes } from '@noble/hashes/utils.js';
-import { KeepsetError, toBase32 } from '@keepset/bytes';
+import { KeepsetError, toBase32, toKeepsetError } from '@keepset/bytes';
 import type { FileSystem } from '../fs/port.ts';
 
 /** The two slots. Neither is the spare of the other: the newer one is the copy, the older one is written next. */
@@ -44,6 +44,28 @@ export const parityPath = (container: ContainerRef, slot: Slot): string => `${sl
 export const metadataPath = (container: ContainerRef): string => join(folderOf(container), 'metadata.json');
 
 /**
+ * Whether the medium is still there, asked where it seems to hold nothing: Linux shows a FAT32 stick that was pulled
+ * out as an empty one, but a flush of it fails.
+ * @throws KeepsetError `place/unreachable`
+ */
+export const refuseGoneMedium = async (files: FileSystem, folder: string): Promise<void> => {
+  try {
+    await files.syncFolder(folder);
+  } catch (error) {
+    const { code } = toKeepsetError(error);
+    // Anything else says that it is there and takes no writes.
+    if (code === 'place/unreachable' || code === 'place/not-found') throw goneMedium(error);
+  }
+};
+
+/** The error of a medium of which a name that was there is not found any more. */
+export const goneMedium = (cause: unknown): KeepsetError =>
+  new KeepsetError('place/unreachable', 'The medium does not answer any more.', {
+    hint: 'Plug it in again, and begin anew: the newest copy that was saved is on it.',
+    cause,
+  });
+
+/**
  * All containers on a medium, in the order of their kit ids. Reads folder names only.
  * @throws KeepsetError `place/unreachable`
  */
@@ -75,10 +97,12 @@ export const findContainer = async (files: FileSystem, root: string, kit?: strin
   const [first] = wanted;
   if (first !== undefined && wanted.length === 1) return first;
   const kits = all.map((container) => container.kit).join(', ');
-  if (all.length === 0)
+  if (all.length === 0) {
+    await refuseGoneMedium(files, root);
     throw new KeepsetError('place/not-found', 'There is no container on this medium.', {
       hint: 'If it was formatted by mistake, keepset usb rescue may still find the share.',
     });
+  }
   if (first === undefined)
     throw new KeepsetError('place/foreign', `This is another stick: it holds ${kits}.`, {
       hint: `Plug in the one with ${kit}.`,

@@ -12,6 +12,8 @@ export interface Entry {
   readonly kind: FileKind;
   readonly cluster: number;
   readonly size: number;
+  /** Its clusters follow one another, and the FAT says nothing of them (exFAT). */
+  readonly isContiguous?: boolean;
   readonly place: { readonly at: number; readonly length: number };
 }
 
@@ -93,8 +95,8 @@ export const volumeFileSystem = (format: Format): FileSystem => {
     }
   };
 
-  const readChain = (cluster: number): Uint8Array => {
-    const chain = chainOf(cluster);
+  const readChain = (cluster: number): Uint8Array => readClusters(chainOf(cluster));
+  const readClusters = (chain: readonly number[]): Uint8Array => {
     const bytes = new Uint8Array(chain.length * clusterBytes);
     chain.forEach((at, n) => {
       for (let s = 0; s < clusterSectors; s++)
@@ -118,13 +120,17 @@ export const volumeFileSystem = (format: Format): FileSystem => {
     );
 
   const directoryAt = (cluster: number): Directory => ({ cluster, bytes: readChain(cluster) });
+  const readEntry = ({ cluster, size, isContiguous }: Entry): Uint8Array =>
+    isContiguous === true
+      ? readClusters(Array.from({ length: Math.ceil(size / clusterBytes) }, (_, i) => cluster + i))
+      : readChain(cluster);
   const resolve = (path: string): { directory: Directory; name: string } => {
     const parts = path.split('/').slice(2);
     let directory = directoryAt(format.rootCluster);
     for (const part of parts.slice(0, -1)) {
       const entry = format.parse(directory.bytes).find(({ name }) => name === part);
       if (entry?.kind !== 'folder') throw new KeepsetError('place/unreachable', 'no such folder');
-      directory = directoryAt(entry.cluster);
+      directory = { cluster: entry.cluster, bytes: readEntry(entry) };
     }
     return { directory, name: parts.at(-1) ?? '' };
   };
@@ -228,7 +234,7 @@ export const volumeFileSystem = (format: Format): FileSystem => {
     read: async (path, maxBytes) => {
       const { entry } = fileAt(path);
       if (entry.size > maxBytes) throw new KeepsetError('wire/too-large', 'too large');
-      return readChain(entry.cluster).slice(0, entry.size);
+      return readEntry(entry).slice(0, entry.size);
     },
     create: async (path) => {
       if (find(path).entry !== undefined) throw new KeepsetError('place/exists', 'exists');
