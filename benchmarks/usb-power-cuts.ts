@@ -2,17 +2,20 @@
  * Saves to a stick through Linux's own FAT32 and exFAT drivers, in a virtual machine that runs Debian's kernel, with the
  * power cut at every write. Each image is read back by the same drivers, and by the reader that the tests use.
  *
- *     npm run bench -- usb-power-cuts [--json] [--images N] [--write]
+ *     npm run bench -- usb-power-cuts [--json] [--only usual|eager] [--images N] [--write]
  *
  * Needs Debian with qemu-system-x86, busybox-static, dosfstools and exfatprogs; downloads Debian's kernel (70 MB) into
- * node_modules/.cache. `--images` limits how many images the drivers read per recording (default 1,200); the reader of
- * the tests reads them all. `--write` writes vectors/usb, from which `npm test` cuts the power again.
+ * node_modules/.cache. The kernel writes on its own as Debian sets it (`usual`) or all the time (`eager`); `--only` takes
+ * one of the two. `--images` limits how many images the drivers read per recording (default 1,200, which is every prefix
+ * and some more); the reader of the tests reads them all. `--write`, without `--only`, writes vectors/usb, from which
+ * `npm test` cuts the power again.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { newKitId } from '@keepset/places';
 import { encodeShareFile, generateIdentity, openingKeyOf, signerOf } from '@keepset/wire';
 import { sectorBytes, type Image } from '../packages/places/test/fat/device.ts';
@@ -29,8 +32,15 @@ import { study, type Count, type Result } from './guest/study.ts';
 needTools();
 const here = fileURLToPath(new URL('.', import.meta.url));
 const vectors = join(here, '..', 'vectors', 'usb');
-const optionAt = process.argv.indexOf('--images');
-const mostImages = optionAt < 0 ? 1200 : Number(process.argv[optionAt + 1]);
+const { values: options } = parseArgs({
+  options: {
+    json: { type: 'boolean' },
+    only: { type: 'string' },
+    images: { type: 'string', default: '1200' },
+    write: { type: 'boolean' },
+  },
+});
+const mostImages = Number(options.images);
 const folder = mkdtempSync(join(tmpdir(), 'keepset-power-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const begin = performance.now();
@@ -145,12 +155,13 @@ const record = async (kind: Kind, pace: Pace): Promise<Recorded> => {
 const recordings: { readonly kind: Kind; readonly pace: Pace; readonly recorded: Recorded }[] = [];
 for (const kind of kinds)
   for (const pace of ['usual', 'eager'] as const) {
+    if (options.only !== undefined && options.only !== pace) continue;
     recordings.push({ kind, pace, recorded: await record(kind, pace) });
     say(`${kind.name}, ${pace}: recorded`);
   }
 const version = await shell('cat /proc/version');
 
-if (process.argv.includes('--write')) {
+if (options.write === true && options.only === undefined) {
   mkdirSync(vectors, { recursive: true });
   for (const { kind, pace, recorded } of recordings)
     writeFileSync(
@@ -158,7 +169,7 @@ if (process.argv.includes('--write')) {
       encodeRecording({ start: recorded.start, events: recorded.events }),
     );
   const commit = execFileSync('git', ['log', '-1', '--format=%h', '--', 'packages/places/src'], {
-    cwd: here,
+    cwd: join(here, '..'),
     encoding: 'utf8',
   }).trim();
   const operations = recordings[0]?.recorded.operations;
@@ -174,11 +185,11 @@ for (const kind of kinds) {
   results[`${kind.name}, faults`] = { faults: await tryFaults(machine, inputs, kind.mount) };
   say(`${kind.name}: full, read-only, pulled out`);
 }
-const laboratory = { machine, disk, inputs, say, mostImages };
+const laboratory = { machine, disk, inputs, say, mostImages, contents: new Map<string, Uint8Array>() };
 for (const { kind, pace, recorded } of recordings) {
   const mount = kind.mount.replace('-o ', '-o ro,');
   results[`${kind.name}, ${pace}`] = { cuts: await study(laboratory, recorded, mount, kind.reader) };
-  say(`${kind.name}, ${pace}: every cut tried`);
+  say(`${kind.name}, ${pace}: ${JSON.stringify(results[`${kind.name}, ${pace}`])}`);
 }
 await machine.stop();
 disk.close();
@@ -187,7 +198,7 @@ stick.close();
 const countLine = (name: string, { cuts, images, lost }: Count): string =>
   `    ${name.padEnd(34)} ${String(cuts).padStart(5)} cuts ${String(images).padStart(6)} images ${String(lost).padStart(5)} lost`;
 
-if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify({ version, results })}\n`);
+if (options.json === true) process.stdout.write(`${JSON.stringify({ version, results })}\n`);
 else
   process.stdout.write(
     [

@@ -207,6 +207,7 @@ const controlQemu = async (path: string, execute: string, args: object): Promise
   const answer = async (): Promise<void> => {
     for (;;) {
       const line = await lines.next();
+      if (line.done === true) throw new Error('QEMU closed its control socket.');
       const message = JSON.parse(line.value) as { return?: object; error?: object; QMP?: object };
       if (message.error !== undefined) throw new Error(JSON.stringify(message.error));
       if (message.return !== undefined || message.QMP !== undefined) return;

@@ -32,14 +32,14 @@ describe.each(readers)('saves through Linux on %s', (name, mount) => {
   it('survive a power cut at every write, whatever was not flushed; the textbook save does not', async () => {
     const moments = momentsOf(decodeRecording(readFileSync(new URL(`${name}.log.br`, vectors))));
     const chances = [chanceFrom(1)];
-    const cuts = { share: 0, large: 0, textbook: 0 };
+    let cuts = 0;
     let lostByTextbook = 0;
     for (const [n, moment] of moments.entries()) {
       const dues = (['share', 'large', 'textbook'] as const)
         .map((subject: Subject) => ({ subject, due: dueAfter(moment.marks, subject) }))
         .filter(({ due }) => due.acknowledged > 0);
       if (dues.length === 0) continue;
-      for (const { subject } of dues) cuts[subject] += 1;
+      cuts += 1;
       for (const image of imagesAt(moment, chances)) {
         const snapshot = await snapshotOf(mount(readOnlyDevice(image)), inputs);
         for (const { subject, due } of dues) {
@@ -50,7 +50,7 @@ describe.each(readers)('saves through Linux on %s', (name, mount) => {
         }
       }
     }
-    expect(cuts.share + cuts.large).toBeGreaterThanOrEqual(400);
+    expect(cuts).toBeGreaterThanOrEqual(200);
     expect(lostByTextbook).toBeGreaterThan(0);
   });
 });
