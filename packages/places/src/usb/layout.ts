@@ -61,12 +61,12 @@ export const refuseGoneMedium = async (files: FileSystem, folder: string): Promi
 /** The error of a medium of which a name that was there is not found any more. */
 export const goneMedium = (cause: unknown): KeepsetError =>
   new KeepsetError('place/unreachable', 'The medium does not answer any more.', {
-    hint: 'Plug it in again, and begin anew: the newest copy that was saved is on it.',
+    hint: 'Plug it in again, and repeat the command.',
     cause,
   });
 
 /**
- * All containers on a medium, in the order of their kit ids. Reads folder names only.
+ * All containers on a medium, in the order of their kit ids. Alters nothing.
  * @throws KeepsetError `place/unreachable`
  */
 export const findContainers = async (files: FileSystem, root: string): Promise<ContainerRef[]> => {
@@ -84,6 +84,7 @@ export const findContainers = async (files: FileSystem, root: string): Promise<C
     );
     for (const party of parties) found.push({ files, root, kit, party });
   }
+  if (found.length === 0) await refuseGoneMedium(files, root);
   return found.sort((a, b) => Number(a.kit > b.kit) - Number(a.kit < b.kit) || a.party - b.party);
 };
 
@@ -97,12 +98,10 @@ export const findContainer = async (files: FileSystem, root: string, kit?: strin
   const [first] = wanted;
   if (first !== undefined && wanted.length === 1) return first;
   const kits = all.map((container) => container.kit).join(', ');
-  if (all.length === 0) {
-    await refuseGoneMedium(files, root);
+  if (all.length === 0)
     throw new KeepsetError('place/not-found', 'There is no container on this medium.', {
       hint: 'If it was formatted by mistake, keepset usb rescue may still find the share.',
     });
-  }
   if (first === undefined)
     throw new KeepsetError('place/foreign', `This is another stick: it holds ${kits}.`, {
       hint: `Plug in the one with ${kit}.`,

@@ -95,15 +95,17 @@ export const volumeFileSystem = (format: Format): FileSystem => {
     }
   };
 
-  const readChain = (cluster: number): Uint8Array => readClusters(chainOf(cluster));
-  const readClusters = (chain: readonly number[]): Uint8Array => {
-    const bytes = new Uint8Array(chain.length * clusterBytes);
-    chain.forEach((at, n) => {
-      for (let s = 0; s < clusterSectors; s++)
-        bytes.set(device.read(firstSector(at) + s), n * clusterBytes + s * sectorBytes);
-    });
+  const readClusters = (chain: readonly number[], length = chain.length * clusterBytes): Uint8Array => {
+    const sectors = Math.ceil(Math.min(length, chain.length * clusterBytes) / sectorBytes);
+    const bytes = new Uint8Array(sectors * sectorBytes);
+    for (let s = 0; s < sectors; s++)
+      bytes.set(
+        device.read(firstSector(chain[Math.floor(s / clusterSectors)]!) + (s % clusterSectors)),
+        s * sectorBytes,
+      );
     return bytes;
   };
+  const readChain = (cluster: number): Uint8Array => readClusters(chainOf(cluster));
   /** Writes the sectors of a chain that hold bytes `from` to `to`. */
   const writeChain = (cluster: number, bytes: Uint8Array, from: number, to: number): void => {
     const chain = chainOf(cluster);
@@ -120,10 +122,14 @@ export const volumeFileSystem = (format: Format): FileSystem => {
     );
 
   const directoryAt = (cluster: number): Directory => ({ cluster, bytes: readChain(cluster) });
-  const readEntry = ({ cluster, size, isContiguous }: Entry): Uint8Array =>
-    isContiguous === true
-      ? readClusters(Array.from({ length: Math.ceil(size / clusterBytes) }, (_, i) => cluster + i))
-      : readChain(cluster);
+  const readEntry = ({ kind, cluster, size, isContiguous }: Entry): Uint8Array => {
+    const chain =
+      isContiguous === true
+        ? Array.from({ length: Math.ceil(size / clusterBytes) }, (_, i) => cluster + i)
+        : chainOf(cluster);
+    // A folder of FAT32 has no size.
+    return kind === 'file' ? readClusters(chain, size) : readClusters(chain);
+  };
   const resolve = (path: string): { directory: Directory; name: string } => {
     const parts = path.split('/').slice(2);
     let directory = directoryAt(format.rootCluster);
