@@ -240,7 +240,10 @@ export const volumeFileSystem = (format: Format): FileSystem => {
     read: async (path, maxBytes) => {
       const { entry } = fileAt(path);
       if (entry.size > maxBytes) throw new KeepsetError('wire/too-large', 'too large');
-      return readEntry(entry).slice(0, entry.size);
+      const bytes = readEntry(entry);
+      // As Linux does where a chain ends before the file does.
+      if (bytes.length < entry.size) throw new KeepsetError('place/unreachable', 'EIO');
+      return bytes.slice(0, entry.size);
     },
     create: async (path) => {
       if (find(path).entry !== undefined) throw new KeepsetError('place/exists', 'exists');
