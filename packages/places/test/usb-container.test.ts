@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bytesEqual } from '@keepset/bytes';
+import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import { generateIdentity, openingKeyOf } from '@keepset/wire';
 import {
   checkRollback,
@@ -191,6 +191,37 @@ describe('finding', () => {
     expect(await findContainers(nodeFileSystem, one.root)).toHaveLength(2);
     expect(await codeOf(findContainer(nodeFileSystem, one.root))).toBe('input/invalid-argument');
     expect((await findContainer(nodeFileSystem, one.root, other.kit)).kit).toBe(other.kit);
+  });
+
+  it('says of a stick that was pulled out that it is gone, though Linux shows it as an empty one', async () => {
+    const container = await savedStick(1);
+    const report = await inspectContainer(container);
+    // What Linux 6.1 gives of a FAT32 stick that is mounted still; benchmarks/usb-power-cuts.ts pulls one out.
+    const fail = async (code: 'place/not-found' | 'place/unreachable'): Promise<never> => {
+      throw new KeepsetError(code, 'pulled out');
+    };
+    const pulled: ContainerRef = {
+      ...container,
+      files: {
+        ...nodeFileSystem,
+        names: async () => [],
+        facts: async (path) => (path.endsWith('.par') ? { kind: 'file', size: 1, mode: 0 } : null),
+        read: () => fail('place/not-found'),
+        create: () => fail('place/not-found'),
+        truncate: () => fail('place/not-found'),
+        syncFolder: () => fail('place/unreachable'),
+      },
+    };
+    expect(await codeOf(findContainer(pulled.files, pulled.root))).toBe('place/unreachable');
+    expect(await codeOf(inspectContainer(pulled))).toBe('place/unreachable');
+    const listed = { ...pulled, files: { ...pulled.files, names: async () => ['metadata.json'] } };
+    expect(await codeOf(inspectContainer(listed))).toBe('place/unreachable');
+    expect(await codeOf(saveCopy({ ...report, container: pulled }, copies[1]!, writer.signer))).toBe(
+      'place/unreachable',
+    );
+    expect(await codeOf(mirrorCopy({ ...report, container: listed }, writer.signer))).toBe(
+      'place/unreachable',
+    );
   });
 
   it('notices a container renamed to another kit', async () => {

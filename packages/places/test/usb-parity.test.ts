@@ -83,6 +83,22 @@ describe('the sidecar', () => {
     },
   );
 
+  it('repairs a slot of 15 KB, the size of an ECDSA share, with any hole of 1 KB and any byte wrong', () => {
+    const content = sample(15_000);
+    const parity = decodeSidecar(encodeSidecar(content, 1));
+    // A hole hits 16 blocks of 64 bytes if it begins with a block, else 17: these are all sets of blocks it can hit.
+    for (let at = 0; at < content.length; at += 64)
+      for (const [from, length] of [
+        [at, 1024],
+        [at + 1, 1024],
+        [at + 63, 1],
+      ] as const) {
+        const damaged = content.map((byte, i) => (i >= from && i < from + length ? byte ^ 0x5a : byte));
+        const repaired = repairWith(parity, damaged);
+        if (repaired === null || !bytesEqual(repaired, content)) expect([from, length]).toBe('repaired');
+      }
+  });
+
   it('brings a small slot back that is gone altogether, and not a large one', () => {
     const parity = decodeSidecar(encodeSidecar(sample(1200), 1));
     expect(repairWith(parity, new Uint8Array(0))).toEqual(sample(1200));

@@ -100,6 +100,9 @@ const syncFolder = async (folder: string): Promise<void> => {
   const handle = await open(folder, O_RDONLY | O_DIRECTORY);
   try {
     await handle.sync();
+  } catch (error) {
+    // Some network file systems have no such call for folders.
+    if (!['EINVAL', 'ENOTSUP'].includes(errnoOf(error) ?? '')) throw error;
   } finally {
     await handle.close();
   }

@@ -7,8 +7,10 @@ import { looksLikeAge } from '../copy.ts';
 import type { FileSystem } from '../fs/port.ts';
 import {
   folderOf,
+  goneMedium,
   metadataPath,
   parityPath,
+  refuseGoneMedium,
   slotPath,
   slots,
   type ContainerRef,
@@ -91,10 +93,14 @@ export const inspectContainer = async (container: ContainerRef): Promise<Contain
     metadataFile: decoded.value !== null && metadata === null ? 'damaged' : decoded.verdict,
     slots: { enc: await inspect('enc'), bak: await inspect('bak') },
   };
-  const gone = reads.find(({ error }) => error?.code === 'place/unreachable')?.error;
-  if (gone !== undefined && reads.every(({ bytes }) => bytes === null)) throw gone;
+  if (reads.every(({ verdict }) => verdict === 'missing')) await refuseGoneMedium(files, folderOf(container));
+  const gone = reads.find(({ error }) => error !== undefined && goneCodes.has(error.code))?.error;
+  if (gone !== undefined && reads.every(({ bytes }) => bytes === null)) throw goneMedium(gone);
   return report;
 };
+
+/** What reading a name that was listed a moment ago gives when the medium was pulled out. */
+const goneCodes: ReadonlySet<string> = new Set(['place/unreachable', 'place/not-found']);
 
 const readOrVerdict = async (files: FileSystem, path: string, limit: number): Promise<Read> => {
   try {

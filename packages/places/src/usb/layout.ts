@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { randomBytes } from '@noble/hashes/utils.js';
-import { KeepsetError, toBase32 } from '@keepset/bytes';
+import { KeepsetError, toBase32, toKeepsetError } from '@keepset/bytes';
 import type { FileSystem } from '../fs/port.ts';
 
 /** The two slots. Neither is the spare of the other: the newer one is the copy, the older one is written next. */
@@ -44,7 +44,29 @@ export const parityPath = (container: ContainerRef, slot: Slot): string => `${sl
 export const metadataPath = (container: ContainerRef): string => join(folderOf(container), 'metadata.json');
 
 /**
- * All containers on a medium, in the order of their kit ids. Reads folder names only.
+ * Whether the medium is still there, asked where it seems to hold nothing: Linux shows a FAT32 stick that was pulled
+ * out as an empty one, but a flush of it fails.
+ * @throws KeepsetError `place/unreachable`
+ */
+export const refuseGoneMedium = async (files: FileSystem, folder: string): Promise<void> => {
+  try {
+    await files.syncFolder(folder);
+  } catch (error) {
+    const { code } = toKeepsetError(error);
+    // Anything else says that it is there and takes no writes.
+    if (code === 'place/unreachable' || code === 'place/not-found') throw goneMedium(error);
+  }
+};
+
+/** The error of a medium of which a name that was there is not found any more. */
+export const goneMedium = (cause: unknown): KeepsetError =>
+  new KeepsetError('place/unreachable', 'The medium does not answer any more.', {
+    hint: 'Plug it in again, and repeat the command.',
+    cause,
+  });
+
+/**
+ * All containers on a medium, in the order of their kit ids. Alters nothing.
  * @throws KeepsetError `place/unreachable`
  */
 export const findContainers = async (files: FileSystem, root: string): Promise<ContainerRef[]> => {
@@ -62,6 +84,7 @@ export const findContainers = async (files: FileSystem, root: string): Promise<C
     );
     for (const party of parties) found.push({ files, root, kit, party });
   }
+  if (found.length === 0) await refuseGoneMedium(files, root);
   return found.sort((a, b) => Number(a.kit > b.kit) - Number(a.kit < b.kit) || a.party - b.party);
 };
 

@@ -5,13 +5,14 @@
  */
 import { basename } from 'node:path';
 import { sha256 } from '@noble/hashes/sha2.js';
-import { KeepsetError, bytesEqual } from '@keepset/bytes';
+import { KeepsetError, bytesEqual, toKeepsetError } from '@keepset/bytes';
 import { maxShareFileBytes, type FileSigner } from '@keepset/wire';
 import { looksLikeAge } from '../copy.ts';
 import type { FileSystem, OpenFile } from '../fs/port.ts';
 import { candidatesOf, inspectContainer, type Candidate, type ContainerReport } from './inspect.ts';
 import {
   folderOf,
+  goneMedium,
   metadataPath,
   otherSlot,
   parityPath,
@@ -203,15 +204,26 @@ const writeMetadata = async (
   await container.files.syncFolder(folderOf(container));
 };
 
-/** Overwrites in place or creates, and syncs. */
+/**
+ * Overwrites in place or creates, and syncs.
+ * @throws KeepsetError `place/unreachable`, also where name or folder vanish meanwhile: Linux's word for a FAT32 stick
+ * that was pulled out.
+ */
 const writeWhole = async (files: FileSystem, path: string, bytes: Uint8Array): Promise<void> => {
-  const facts = await files.facts(path);
-  const file: OpenFile = facts === null ? await files.create(path) : await files.truncate(path);
+  const file = await openToWrite(files, path);
   try {
     await file.write(bytes);
     await file.sync();
   } finally {
     await file.close();
+  }
+};
+
+const openToWrite = async (files: FileSystem, path: string): Promise<OpenFile> => {
+  try {
+    return (await files.facts(path)) === null ? await files.create(path) : await files.truncate(path);
+  } catch (error) {
+    throw toKeepsetError(error).code === 'place/not-found' ? goneMedium(error) : error;
   }
 };
 

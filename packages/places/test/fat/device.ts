@@ -14,7 +14,7 @@ interface Write {
 
 /** A moment at which the power may fail: what is certainly on the medium, and what may be. */
 export interface Moment {
-  readonly synced: Image;
+  readonly synced: ReadonlyMap<number, Uint8Array>;
   readonly unsynced: readonly Write[];
 }
 
@@ -35,7 +35,7 @@ export const blockDevice = (start: Image = new Map()): Device => {
   let moments: Moment[] | undefined;
   const current: Image = new Map(start);
   const note = (): void => {
-    moments?.push({ synced: new Map(synced), unsynced: [...unsynced] });
+    moments?.push({ synced, unsynced: [...unsynced] });
   };
   return {
     read: (sector) => Uint8Array.from(current.get(sector) ?? new Uint8Array(sectorBytes)),
@@ -47,6 +47,8 @@ export const blockDevice = (start: Image = new Map()): Device => {
       note();
     },
     sync: (which) => {
+      // A new map: the moments noted so far keep theirs.
+      synced = new Map(synced);
       for (const { sector, data } of unsynced) if (which(sector)) synced.set(sector, data);
       unsynced = unsynced.filter(({ sector }) => !which(sector));
       note();
@@ -74,6 +76,21 @@ export const imagesAt = ({ synced, unsynced }: Moment, random: readonly (() => b
   };
   if (unsynced.length === 0) return [apply([])];
   return [apply(unsynced), apply([]), ...random.map((chance) => apply(unsynced.filter(chance)))];
+};
+
+/** An image to read, without the copies that guard a device that is written. */
+export const readOnlyDevice = (image: Image): Device => {
+  const zero = new Uint8Array(sectorBytes);
+  const refuse = (): never => {
+    throw new Error('read-only');
+  };
+  return {
+    read: (sector) => image.get(sector) ?? zero,
+    write: refuse,
+    sync: refuse,
+    image: () => image,
+    record: refuse,
+  };
 };
 
 /** A repeatable source of chance. @spec xorshift32 */

@@ -142,6 +142,7 @@ const parse = (bytes: Uint8Array): Entry[] => {
       kind: (view.getUint16(4, true) & 0x10) === 0 ? 'file' : 'folder',
       cluster: view.getUint32(52, true),
       size: Number(view.getBigUint64(56, true)),
+      isContiguous: (set[33]! & 2) !== 0,
       place: { at, length },
     });
     at += length - 32;
@@ -149,8 +150,13 @@ const parse = (bytes: Uint8Array): Entry[] => {
   return entries;
 };
 
-/** Mounts what is on the device. */
+/** Mounts what is on the device, of whatever size it is; writes only to what {@link formatExfat} made. */
 export const mountExfat = (device: Device): FileSystem => {
+  const boot = device.read(0);
+  const view = new DataView(boot.buffer);
+  const [fat = 0, , heap = 0, count = 0, root = 0] = Array.from({ length: 5 }, (_, i) =>
+    view.getUint32(80 + i * 4, true),
+  );
   const markUsed = (cluster: number, used: boolean): void => {
     const bit = cluster - 2;
     const sector = heapSector(bitmapCluster) + (bit >> 12);
@@ -161,12 +167,12 @@ export const mountExfat = (device: Device): FileSystem => {
   };
   return volumeFileSystem({
     device,
-    clusterSectors,
-    clusters,
-    fatStart,
-    fatCopies: [fatStart],
-    heapStart,
-    rootCluster,
+    clusterSectors: 1 << boot[109]!,
+    clusters: count,
+    fatStart: fat,
+    fatCopies: [fat],
+    heapStart: heap,
+    rootCluster: root,
     endMark: 0xffffffff,
     markUsed,
     parse,

@@ -164,16 +164,22 @@ const emptyFolder = (cluster: number, parent: number): Uint8Array => {
   return sector;
 };
 
-/** Mounts what is on the device. */
-export const mountFat32 = (device: Device): FileSystem =>
-  volumeFileSystem({
+/** Mounts what is on the device, of whatever size it is. */
+export const mountFat32 = (device: Device): FileSystem => {
+  const boot = device.read(0);
+  const view = new DataView(boot.buffer);
+  const clusterSectors = boot[13]!;
+  const fatStart = view.getUint16(14, true);
+  const length = view.getUint32(36, true);
+  const heap = fatStart + 2 * length;
+  return volumeFileSystem({
     device,
-    clusterSectors: 1,
-    clusters: fat32Sectors - heapStart,
-    fatStart: reserved,
-    fatCopies: [reserved, reserved + fatLength],
-    heapStart,
-    rootCluster: 2,
+    clusterSectors,
+    clusters: Math.floor((view.getUint32(32, true) - heap) / clusterSectors),
+    fatStart,
+    fatCopies: [fatStart, fatStart + length],
+    heapStart: heap,
+    rootCluster: view.getUint32(44, true),
     endMark: 0x0fffffff,
     markUsed: () => {},
     parse,
@@ -182,3 +188,4 @@ export const mountFat32 = (device: Device): FileSystem =>
     emptyFolder,
     syncsAll: false,
   });
+};

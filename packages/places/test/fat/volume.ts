@@ -12,6 +12,8 @@ export interface Entry {
   readonly kind: FileKind;
   readonly cluster: number;
   readonly size: number;
+  /** Its clusters follow one another, and the FAT says nothing of them (exFAT). */
+  readonly isContiguous?: boolean;
   readonly place: { readonly at: number; readonly length: number };
 }
 
@@ -93,15 +95,17 @@ export const volumeFileSystem = (format: Format): FileSystem => {
     }
   };
 
-  const readChain = (cluster: number): Uint8Array => {
-    const chain = chainOf(cluster);
-    const bytes = new Uint8Array(chain.length * clusterBytes);
-    chain.forEach((at, n) => {
-      for (let s = 0; s < clusterSectors; s++)
-        bytes.set(device.read(firstSector(at) + s), n * clusterBytes + s * sectorBytes);
-    });
+  const readClusters = (chain: readonly number[], length = chain.length * clusterBytes): Uint8Array => {
+    const sectors = Math.ceil(Math.min(length, chain.length * clusterBytes) / sectorBytes);
+    const bytes = new Uint8Array(sectors * sectorBytes);
+    for (let s = 0; s < sectors; s++)
+      bytes.set(
+        device.read(firstSector(chain[Math.floor(s / clusterSectors)]!) + (s % clusterSectors)),
+        s * sectorBytes,
+      );
     return bytes;
   };
+  const readChain = (cluster: number): Uint8Array => readClusters(chainOf(cluster));
   /** Writes the sectors of a chain that hold bytes `from` to `to`. */
   const writeChain = (cluster: number, bytes: Uint8Array, from: number, to: number): void => {
     const chain = chainOf(cluster);
@@ -118,13 +122,21 @@ export const volumeFileSystem = (format: Format): FileSystem => {
     );
 
   const directoryAt = (cluster: number): Directory => ({ cluster, bytes: readChain(cluster) });
+  const readEntry = ({ kind, cluster, size, isContiguous }: Entry): Uint8Array => {
+    const chain =
+      isContiguous === true
+        ? Array.from({ length: Math.ceil(size / clusterBytes) }, (_, i) => cluster + i)
+        : chainOf(cluster);
+    // A folder of FAT32 has no size.
+    return kind === 'file' ? readClusters(chain, size) : readClusters(chain);
+  };
   const resolve = (path: string): { directory: Directory; name: string } => {
     const parts = path.split('/').slice(2);
     let directory = directoryAt(format.rootCluster);
     for (const part of parts.slice(0, -1)) {
       const entry = format.parse(directory.bytes).find(({ name }) => name === part);
       if (entry?.kind !== 'folder') throw new KeepsetError('place/unreachable', 'no such folder');
-      directory = directoryAt(entry.cluster);
+      directory = { cluster: entry.cluster, bytes: readEntry(entry) };
     }
     return { directory, name: parts.at(-1) ?? '' };
   };
@@ -228,7 +240,10 @@ export const volumeFileSystem = (format: Format): FileSystem => {
     read: async (path, maxBytes) => {
       const { entry } = fileAt(path);
       if (entry.size > maxBytes) throw new KeepsetError('wire/too-large', 'too large');
-      return readChain(entry.cluster).slice(0, entry.size);
+      const bytes = readEntry(entry);
+      // As Linux does where a chain ends before the file does.
+      if (bytes.length < entry.size) throw new KeepsetError('place/unreachable', 'EIO');
+      return bytes.slice(0, entry.size);
     },
     create: async (path) => {
       if (find(path).entry !== undefined) throw new KeepsetError('place/exists', 'exists');
