@@ -1,17 +1,22 @@
 /** Copies follow the share through the changes that need several devices: a reshare and a repair, on every side. */
 import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { makeBackup, modernDialect } from '../../packages/places/test/backup-maker.ts';
 import { temporaryFolder } from '../support/folders.ts';
-import { startSecretService } from '../support/secret-service.ts';
+import { startSecretService, type SecretService } from '../support/secret-service.ts';
 import {
   addDevice,
+  emptyHome,
+  expectSigns,
+  expectUseless,
   failure,
   joining,
   newPhone,
   newWorld,
+  publicKeyOf,
   succeed,
+  takenAway,
   together,
   type Device,
   type Json,
@@ -75,30 +80,34 @@ it.each(['ed25519', 'ecdsa-secp256k1'])(
   },
 );
 
-it.runIf(process.platform === 'linux')(
-  'in the keyring of the desktop are rewritten, and are away, not gone, while it is locked',
-  async () => {
-    const service = await startSecretService();
+describe.runIf(process.platform === 'linux')('in the keyring of the desktop', () => {
+  let service: SecretService;
+  let owner: Device;
+  let keyId: string;
+  let copy: Folder;
+  let drill: readonly string[];
+  beforeAll(async () => {
+    service = await startSecretService();
     vi.stubEnv('DBUS_SESSION_BUS_ADDRESS', service.address);
+    owner = await newPhone(world);
     const made = await succeed([
       'keygen',
       '--scheme',
       'ed25519',
       '--policy',
       'and(server,phone)',
-      ...phone.args,
+      ...owner.args,
     ]);
-    const keyId = made['keyId'] as string;
-    const { kit, code } = await succeed([
-      'backup',
-      '--keyring',
-      '--show-code',
-      '--key',
-      keyId,
-      ...phone.args,
-    ]);
-    const copy: Folder = { device: phone, root: '', kit: kit as string, code: code as string };
-    const drill = ['drill', '--copy', copy.kit, '--code', copy.code, ...phone.args];
+    keyId = made['keyId'] as string;
+    const { kit, code } = await succeed(['backup', '--keyring', '--show-code', ...owner.args]);
+    copy = { device: owner, root: '', kit: kit as string, code: code as string };
+    drill = ['drill', '--copy', copy.kit, '--code', copy.code, ...owner.args];
+  });
+  afterAll(() => {
+    vi.unstubAllEnvs();
+  });
+
+  it('they are rewritten, and are away, not gone, while it is locked', async () => {
     expect(await succeed(drill)).toMatchObject({ epoch: 0, proof: 'recovery proven' });
     // The same disk and the same login: one place with the device itself.
     expect(await stateOf(copy, keyId)).toMatchObject({
@@ -109,22 +118,45 @@ it.runIf(process.platform === 'linux')(
     service.lock();
     expect(await stateOf(copy, keyId)).toMatchObject({ reach: { status: 'unreachable' } });
     expect((await failure(drill)).code).toBe('place/locked');
-    expect(await succeed(['refresh', '--key', keyId, ...phone.args])).toMatchObject({
+    expect(await succeed(['refresh', ...owner.args])).toMatchObject({
       retired: true,
       copies: [{ kind: 'keyring', outcome: 'unreachable' }],
     });
     expect(await stateOf(copy, keyId)).toMatchObject({ stale: 'epoch', counts: false });
     await service.unlock();
     expect((await failure(drill)).code).toBe('place/stale');
-    expect(await succeed(['backup', '--again', ...phone.args])).toMatchObject({
-      keys: expect.arrayContaining([
-        expect.objectContaining({ keyId, copies: [expect.objectContaining({ outcome: 'rewritten' })] }),
-      ]) as unknown,
+    expect(await succeed(['backup', '--again', ...owner.args])).toMatchObject({
+      keys: [{ keyId, copies: [{ outcome: 'rewritten' }] }],
     });
     expect(await succeed(drill)).toMatchObject({ epoch: 1, proof: 'recovery proven' });
-    vi.unstubAllEnvs();
-  },
-);
+  });
+
+  it('they bring back the share of a device whose folder is gone, and stay its copies', async () => {
+    const publicKey = await publicKeyOf(owner, keyId);
+    const lost = takenAway(world, owner);
+    const fresh = emptyHome(world);
+    const recover = ['recover', '--lost', '--keyring', '--invite', await world.invite(keyId), ...fresh.args];
+    service.lock();
+    expect((await failure([...recover, '--code', copy.code])).code).toBe('place/locked');
+    await service.unlock();
+    const other = 'AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX';
+    expect((await failure([...recover, '--code', other])).code).toBe('place/locked');
+    expect(await succeed([...recover, '--code', copy.code])).toMatchObject({
+      state: 'recovered',
+      epoch: 2,
+      copies: [{ kit: copy.kit, kind: 'keyring', outcome: 'rewritten' }],
+    });
+    await expectSigns(world, fresh, publicKey);
+    await expectUseless(world, lost, keyId);
+    expect(await stateOf({ ...copy, device: fresh }, keyId)).toMatchObject({
+      epoch: 2,
+      domain: 'device:phone',
+    });
+    service.clear();
+    const empty = ['unpark', '--keyring', '--code', copy.code, ...fresh.args];
+    expect((await failure(empty)).code).toBe('place/not-found');
+  });
+});
 
 it('are rewritten after a repair where it changed what they hold beside the secret', async () => {
   const keyId = await newKey('ecdsa-secp256k1');

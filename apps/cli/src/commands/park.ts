@@ -12,6 +12,7 @@ const options = {
     value: 'COPY',
     help: 'The copy: stick, folder, Finder backup, file, or scanned sheet',
   },
+  keyring: { type: 'boolean', help: 'The copy is in the keyring of this desktop' },
   key: { type: 'string', value: 'KEY', help: 'Which key, where there are copies of several' },
   ...codeOptions,
   ...copyPassphraseOption,

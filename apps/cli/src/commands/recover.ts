@@ -13,7 +13,8 @@ import { recoverServerGone, recoverServerRestored } from '../recovery/server.ts'
 export const recover: Command = {
   name: 'recover',
   summary: 'Bring a lost or stolen device’s share back, and make a stolen copy worthless',
-  usage: '--lost | --stolen  --from COPY [PICTURE…] [--invite URL]  |  --server-gone  |  --server-restored',
+  usage:
+    '--lost | --stolen  --from COPY [PICTURE…] | --keyring  [--invite URL]  |  --server-gone  |  --server-restored',
   positionals: [0, 100],
   options: {
     lost: { type: 'boolean', help: 'The device is lost or broken; nobody else can have it' },
@@ -23,6 +24,7 @@ export const recover: Command = {
       value: 'COPY',
       help: 'Stick, folder, Finder backup, share file, or scanned sheet',
     },
+    keyring: { type: 'boolean', help: 'The copy is in the keyring of this desktop' },
     invite: {
       type: 'string',
       value: 'URL',
@@ -68,7 +70,8 @@ export const recover: Command = {
     if (options['server-gone'] === true) return recoverServerGone(invocation, paths);
     if (options['server-restored'] === true) return recoverServerRestored(invocation);
     if (textOption(options, 'join') !== undefined) return recoverByRepair(invocation, paths);
-    if (textOption(options, 'from') !== undefined) return recoverFromCopy(invocation, paths);
+    const saysWhere = textOption(options, 'from') !== undefined || options['keyring'] === true;
+    if (saysWhere) return recoverFromCopy(invocation, paths);
     const begun = await resumable(options, paths);
     if (begun !== undefined) return finishRecovery(invocation, paths, begun);
     if (!(await hasNothingLeft(invocation, paths))) await recoverFromCopy(invocation, paths);

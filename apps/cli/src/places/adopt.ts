@@ -1,4 +1,4 @@
-/** A stick, kit, folder or Finder backup with a copy of the old device becomes one of this device, which keeps it current. */
+/** A stick, kit, folder, keyring or Finder backup with a copy of the old device becomes one of this device, which keeps it current. */
 import { createHash } from 'node:crypto';
 import { toKeepsetError } from '@keepset/bytes';
 import type { BackupTrace } from '@keepset/places';
@@ -9,9 +9,9 @@ import { usualDomain } from './health.ts';
 import { saveKit, type LedgerKit } from './ledger.ts';
 import { copyFolder, domainOfFolder } from './look.ts';
 
-/** A stick, printed kit, folder copy or copy in a Finder backup that was opened. */
+/** A stick, printed kit, or copy in a folder, a keyring or a Finder backup that was opened. */
 export interface FoundKit {
-  readonly kind: 'usb' | 'kit' | 'folder' | 'finder-backup';
+  readonly kind: LedgerKit['kind'];
   readonly kit: string;
   /** Of the share file as it lies there. */
   readonly sha256: Uint8Array;
@@ -61,20 +61,28 @@ export const adoptKit = async (
 ): Promise<void> => {
   const { keyId, epoch, parties } = share.group;
   const now = new Date().toISOString();
-  const usual = usualDomain(about);
-  const { path } = about;
   const opened = by === 'code' ? { openedAt: now } : {};
   const kit: LedgerKit = {
     ...about,
     keyId,
     position: parties.indexOf(share.party) + 1,
-    domain: path === undefined ? usual : await domainOfFolder(path, paths.root, share.party, usual),
+    domain: await domainOf(about, paths, share.party),
     // The server was asked about it before: what it knows is this copy, or a newer one.
     copies: [{ epoch, generation, sha256, createdAt, state: 'verified', ...opened, notedAt: now }],
   };
   const passkey = await passkeyOf(about);
   if (passkey === undefined) return saveKit(paths, kit);
   await saveKit(paths, (by === 'passkey' ? withPasskeyOpened : withPasskeySeen)(kit, passkey));
+};
+
+const domainOf = async (
+  about: Pick<FoundKit, 'kind' | 'kit' | 'path'>,
+  { root }: HomePaths,
+  party: string,
+): Promise<string> => {
+  if (about.kind === 'keyring') return `device:${party}`;
+  const usual = usualDomain(about);
+  return about.path === undefined ? usual : domainOfFolder(about.path, root, party, usual);
 };
 
 /** One that cannot be read is none: the share is back, and that is what counts here. */

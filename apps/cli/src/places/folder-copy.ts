@@ -9,6 +9,7 @@ import { generateIdentity, openingKeyOf, wipeIdentity, type DeviceIdentity } fro
 import { findKeyId } from '../home/keys.ts';
 import { removePasskey, writePasskey, type PasskeyFiles } from '../passkey/way.ts';
 import { usualDomain } from './health.ts';
+import { keyringKitOf } from './keyring-copy.ts';
 import {
   loadLedger,
   nextGeneration,
@@ -59,8 +60,8 @@ export const createCopy = async (
   if (path !== undefined) await refuseFolder(path, sheet);
   await checkCodeOutput(output, 'copy');
   const wanted = await findKeyId(unlocked.vault, key);
-  const kit = newKitId();
   const identity = await generateIdentity();
+  const kit = path === undefined ? keyringKitOf(identity.recipient) : newKitId();
   try {
     // Before the share is opened: the user may take minutes.
     const passkey = await seal?.(openingKeyOf(identity), kit);

@@ -86,7 +86,8 @@ export const sealedFiles: FileSystem = {
   },
 };
 
-const systemKeyring = (): ReturnType<typeof macKeychain> =>
+/** The keyring of the desktop this runs on. */
+export const systemKeyring = (): ReturnType<typeof macKeychain> =>
   process.platform === 'darwin' ? macKeychain() : secretServiceKeyring();
 
 /** What a copy in this folder is lost together with: the device itself, if it lies on the same disk. */

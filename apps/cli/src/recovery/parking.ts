@@ -69,7 +69,7 @@ export const unparkShare = async (invocation: Invocation): Promise<void> => {
 
 const openCopy = async (invocation: Invocation, party: string | undefined): Promise<OpenedCopy> => {
   const { options, terminal } = invocation;
-  if (textOption(options, 'from') === undefined)
+  if (textOption(options, 'from') === undefined && options['keyring'] !== true)
     throw new KeepsetError('input/invalid-argument', 'Say where the copy is: --from COPY.', {
       hint: 'Write it first: `keepset usb create`, `keepset kit`. It is opened with its code before anything else.',
     });

@@ -32,6 +32,7 @@ const places: Readonly<Record<string, string>> = {
   P: 'printed sheets, scanned as PNG pictures',
   F: 'a folder or file: iCloud Drive, another disk, a share file',
   B: 'a Finder backup of the phone',
+  K: 'the keyring of this desktop',
   N: 'there is no copy any more',
 };
 const pathQuestions: Readonly<Record<string, string>> = {
@@ -43,33 +44,46 @@ const pathQuestions: Readonly<Record<string, string>> = {
 
 /** Where the copy is and what opens it. @throws KeepsetError `input/…` */
 export const readSource = async ({ options, positionals, terminal }: Invocation): Promise<Source> => {
-  const from = textOption(options, 'from');
-  const paths = from === undefined ? await askPaths(terminal) : [from, ...positionals];
+  const { paths, keyring } = saidOf(options, positionals) ?? (await askPlace(terminal));
   const kit = textOption(options, 'kit');
   const codes =
-    options['passkey'] === true
+    options['passkey'] === true && !keyring
       ? [await openWithPasskey(await findPasskey(paths[0] ?? '', kit), options, terminal)]
       : await givenCodes(options, terminal);
-  return { paths, codes, passphrase: await copyPassphrase(options), kit };
+  return { paths, keyring, codes, passphrase: await copyPassphrase(options), kit };
+};
+
+type Where = Required<Pick<Source, 'paths' | 'keyring'>>;
+
+/** @throws KeepsetError `input/invalid-argument` where two places are named */
+const saidOf = (options: OptionValues, more: readonly string[]): Where | undefined => {
+  const from = textOption(options, 'from');
+  if (options['keyring'] !== true)
+    return from === undefined ? undefined : { paths: [from, ...more], keyring: false };
+  if (from === undefined && options['passkey'] !== true) return { paths: more, keyring: true };
+  throw new KeepsetError('input/invalid-argument', 'A copy in the keyring is opened by its recovery code.', {
+    hint: 'With --keyring leave out --from and --passkey.',
+  });
 };
 
 /** What {@link readSource} opened the copy with, for what is known of it afterwards. */
 export const openedBy = (options: OptionValues): OpenedBy =>
   options['passkey'] === true ? 'passkey' : 'code';
 
-const askPaths = async (terminal: Terminal): Promise<readonly string[]> => {
+const askPlace = async (terminal: Terminal): Promise<Where> => {
   if (!terminal.canAsk)
     throw new KeepsetError('input/invalid-argument', 'Say where a copy of the share is: --from COPY.', {
-      hint: 'A stick, a folder, a Finder backup, a share file, or pictures of printed sheets. If no copy is left, run `keepset repair PARTY` on another device of the key, then here `keepset recover --join CODE`.',
+      hint: 'A stick, a folder, a Finder backup, a share file, or pictures of printed sheets; or --keyring. If no copy is left, run `keepset repair PARTY` on another device of the key, then here `keepset recover --join CODE`.',
     });
   const letter = await askLetter(terminal, 'Where is a copy of the share?', places);
+  if (letter === 'K') return { paths: [], keyring: true };
   const question = pathQuestions[letter];
   if (question === undefined)
     throw new KeepsetError('input/invalid-argument', 'Without a copy the others have to help.', {
       hint: 'On another device of the key run `keepset repair PARTY`, with the name of the lost one; then here `keepset recover --join CODE`.',
     });
   const answer = (await askAloud(question)).trim();
-  return letter === 'P' ? answer.split(/\s+/) : [answer];
+  return { paths: letter === 'P' ? answer.split(/\s+/) : [answer], keyring: false };
 };
 
 /** Says what is going to happen, and asks whether to. @throws KeepsetError `input/invalid-argument` when not. */

@@ -20,18 +20,21 @@ import { chooseCopy, type OpenedFile, type Wanted } from '../places/choose.ts';
 import { selectContainer } from '../places/container.ts';
 import { aboutFinderCopy } from '../places/finder-copy.ts';
 import { isFinderBackup, openFinderBackup } from '../places/finder.ts';
+import { aboutKeyringCopy, copiesInKeyring } from '../places/keyring-copy.ts';
 import { readSheets } from '../places/kit-read.ts';
 import { openEach } from '../places/open-each.ts';
 import { withPassphrase } from '../terminal/attempts.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 /** What kind of place a copy came from. */
-export type SourceKind = 'usb' | 'printed-kit' | 'finder-backup' | 'folder' | 'file';
+export type SourceKind = 'usb' | 'printed-kit' | 'finder-backup' | 'folder' | 'file' | 'keyring';
 
 /** Where to look, and with what. */
 export interface Source {
-  /** One folder or file; for printed sheets any number of pictures. */
+  /** One folder or file; for printed sheets any number of pictures; none for the keyring. */
   readonly paths: readonly string[];
+  /** Whether the copy is in the keyring of this desktop. */
+  readonly keyring?: boolean;
   /** age identities: recovery codes, or what a passkey opened. */
   readonly codes: readonly string[];
   /** Passphrase of the copy, or password of the Finder backup, where nobody is to be asked. */
@@ -77,7 +80,7 @@ export const openSource = async (source: Source, wanted: Wanted, terminal: Termi
 export const openAll = async (source: Source, terminal: Terminal): Promise<OpenedSource> => {
   const [first = '', ...more] = source.paths;
   const path = resolve(first);
-  const kind = await kindOf(path);
+  const kind = source.keyring === true ? 'keyring' : await kindOf(path);
   if (more.length > 0 && kind !== 'printed-kit')
     throw new KeepsetError(
       'input/invalid-argument',
@@ -150,12 +153,19 @@ const fromFile: Opener = async (path, source, terminal) =>
     terminal,
   );
 
+const fromKeyring: Opener = async (_path, source, terminal) => {
+  const where = 'the keyring of this desktop';
+  const files = (await copiesInKeyring()).map((bytes) => ({ where, bytes, about: aboutKeyringCopy }));
+  return openFiles('keyring', files, source, terminal);
+};
+
 const openers: Readonly<Record<SourceKind, Opener>> = {
   usb: fromStick,
   'printed-kit': fromSheets,
   'finder-backup': fromFinderBackup,
   folder: fromFolder,
   file: fromFile,
+  keyring: fromKeyring,
 };
 
 /** What lies at a path, by its content and not by its name. */
