@@ -140,7 +140,7 @@ const cautionLines = (domain: string): readonly string[] => {
     return ['Keepset sees the folder, not the cloud: look there once from another device.'];
   return domain.startsWith('device:')
     ? ['It is lost together with this device: it helps against mistakes, not against loss.']
-    : [];
+    : ['On a stick `keepset usb create` is safer: what it writes survives being pulled out.'];
 };
 
 const renew = async ({ positionals, options, terminal }: Invocation): Promise<void> => {
