@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { decodeCbor, encodeCbor, type CborValue } from '@keepset/bytes';
 import { makeBackup, modernDialect } from '../../packages/places/test/backup-maker.ts';
-import { healthOfKey } from '../../apps/cli/src/places/health.ts';
+import { healthOfKey } from '../../apps/cli/src/places/health/health.ts';
 import { withUnlocked } from '../../apps/cli/src/places/unlock.ts';
 import { silentTerminal } from '../support/device.ts';
 import { otherMedium, projectRoot, temporaryFolder } from '../support/folders.ts';

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import { copyState } from '@keepset/places';
 import { temporaryFolder } from '../../../tests/support/folders.ts';
 import { homePaths } from '../src/home/paths.ts';
-import { recordOf } from '../src/places/health.ts';
+import { recordOf } from '../src/places/health/health.ts';
 import { loadLedger, newestWritten, noteLost, saveKit } from '../src/places/ledger.ts';
 import { lookAt } from '../src/places/look.ts';
 

@@ -10,7 +10,7 @@ import { sealToPasskey, writePasskey } from '../passkey/way.ts';
 import { createCopy } from '../places/folder-copy.ts';
 import { findKit, loadLedger, saveKit } from '../places/ledger.ts';
 import { copyFolder, placeOf } from '../places/look.ts';
-import { paperOption, readPaper } from '../places/paper.ts';
+import { paperOption, readPaper } from '../places/kit/paper.ts';
 import { codeOptions, requiredCodes } from '../places/recovery-code.ts';
 import { renewCopies, renewalLines, type Renewal } from '../places/rewrite.ts';
 import { codeLines } from '../places/sealed-copy.ts';

@@ -7,7 +7,7 @@ import { currentShare } from '../home/own-shares.ts';
 import { copyPassphraseOption, passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
 import { openWithPasskey, passkeyOptions, withPasskeyOpened, type FoundPasskey } from '../passkey/way.ts';
-import { finderOpener } from '../places/finder.ts';
+import { finderOpener } from '../places/finder/open.ts';
 import { compareWithServer, olderLine, olderOption } from '../places/kits-at-server.ts';
 import { newestWritten, saveKit, withObservation } from '../places/ledger.ts';
 import { findPasskeyOf, openBackup, type BackupTarget, type OpenedBackup } from '../places/open-backup.ts';

@@ -5,7 +5,7 @@ import type { Command } from '../command.ts';
 import { withDevice } from '../home/device.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions, homePaths, type HomePaths } from '../home/paths.ts';
-import { healthOfKey, unlooked } from '../places/health.ts';
+import { healthOfKey, unlooked } from '../places/health/health.ts';
 import { standingOf } from '../policy/standing.ts';
 
 /** How a key stands on the two sides. */

@@ -4,10 +4,10 @@ import type { Command, Invocation } from '../command.ts';
 import { textOption } from '../command.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions, homePaths } from '../home/paths.ts';
-import { printKit } from '../places/kit-print.ts';
-import { noteKitOpened, readKit } from '../places/kit-read.ts';
+import { printKit } from '../places/kit/print.ts';
+import { noteKitOpened, readKit } from '../places/kit/read.ts';
 import { refuseExisting, writeNew } from '../places/output.ts';
-import { paperOption, readPaper } from '../places/paper.ts';
+import { paperOption, readPaper } from '../places/kit/paper.ts';
 import { codeOptions, givenCodes } from '../places/recovery-code.ts';
 import { withUnlocked } from '../places/unlock.ts';
 

@@ -4,16 +4,16 @@ import type { Command, Invocation } from '../command.ts';
 import { textOption } from '../command.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions, homePaths } from '../home/paths.ts';
-import type { Judged } from '../places/container.ts';
+import type { Judged } from '../places/usb/container.ts';
 import { askServer } from '../places/ask-server.ts';
 import { olderLine, olderOption } from '../places/kits-at-server.ts';
-import { paperOption, readPaper } from '../places/paper.ts';
+import { paperOption, readPaper } from '../places/kit/paper.ts';
 import { codeOptions, givenCodes, requiredCodes } from '../places/recovery-code.ts';
 import { codeLines } from '../places/sealed-copy.ts';
 import { withUnlocked } from '../places/unlock.ts';
-import { finishAfterReplug, repairStick, verifyStick } from '../places/usb-check.ts';
-import { createStick, renewStick } from '../places/usb-create.ts';
-import { rescueImage } from '../places/usb-rescue.ts';
+import { finishAfterReplug, repairStick, verifyStick } from '../places/usb/check.ts';
+import { createStick, renewStick } from '../places/usb/create.ts';
+import { rescueImage } from '../places/usb/rescue.ts';
 
 export const usb: Command = {
   name: 'usb',

@@ -12,7 +12,7 @@ import {
   type Reach,
   type SharePlace,
 } from '@keepset/places';
-import { damageOf, judge } from './container.ts';
+import { damageOf, judge } from './usb/container.ts';
 import { newestWritten, type LedgerCopy, type LedgerKit } from './ledger.ts';
 import { mediumOf } from './output.ts';
 

@@ -9,13 +9,13 @@ import type { KeyShare } from '@keepset/ceremony';
 import { currentShare, unretiredKeys } from '../home/own-shares.ts';
 import { shellWord } from '../terminal/shell.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { judge } from './container.ts';
+import { judge } from './usb/container.ts';
 import { renewCopy } from './folder-copy.ts';
-import { recordOf } from './health.ts';
+import { recordOf } from './health/health.ts';
 import { kindOf, loadLedger, newestWritten, type LedgerKit } from './ledger.ts';
 import { isGone, lookAt } from './look.ts';
 import type { Unlocked } from './unlock.ts';
-import { saveOver } from './usb-create.ts';
+import { saveOver } from './usb/create.ts';
 
 /**
  * What became of a copy. `rewritten`: read back as written. `print`: paper, which must be printed anew. `back-up`: in a

@@ -1,7 +1,7 @@
 /** Whether an opened copy is of the share as the device holds it now. */
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import type { OpenedShare } from '@keepset/wire';
-import type { FinderPlace } from './finder-copy.ts';
+import type { FinderPlace } from './finder/copy.ts';
 import { newestWritten, type LedgerCopy, type LedgerKit } from './ledger.ts';
 
 /** An opened copy, and what this device remembers of it. */

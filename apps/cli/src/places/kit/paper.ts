@@ -1,6 +1,6 @@
 import { KeepsetError } from '@keepset/bytes';
 import type { Paper } from '@keepset/places';
-import { textOption, type OptionSpec, type OptionValues } from '../command.ts';
+import { textOption, type OptionSpec, type OptionValues } from '../../command.ts';
 
 /** The option of every command that prints. */
 export const paperOption: Readonly<Record<string, OptionSpec>> = {

@@ -1,6 +1,6 @@
 /** The health of a key in words, 80 columns wide. */
 import { propertiesOf, type CopyKind, type Protection, type Shortfall } from '@keepset/places';
-import { shellWord } from '../terminal/shell.ts';
+import { shellWord } from '../../terminal/shell.ts';
 import type { KeyHealth, ListedCopy, PasskeyState } from './health.ts';
 
 /** The table of a key's copies, the verdict and what to do next. */

@@ -4,9 +4,9 @@ import { open, stat, type FileHandle } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { KeepsetError } from '@keepset/bytes';
 import { rescueShares, type RawImage } from '@keepset/places';
-import type { Terminal } from '../terminal/terminal.ts';
-import { freshPaths, mediumOf, writeNew } from './output.ts';
-import { tenths } from './progress.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
+import { freshPaths, mediumOf, writeNew } from '../output.ts';
+import { tenths } from '../progress.ts';
 
 /** A share that was found and written out. */
 export interface Rescued {

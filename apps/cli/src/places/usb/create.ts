@@ -12,10 +12,10 @@ import {
   saveCopy,
 } from '@keepset/places';
 import { generateIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
-import type { Terminal } from '../terminal/terminal.ts';
-import { findKeyId } from '../home/keys.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
+import { findKeyId } from '../../home/keys.ts';
 import { judge, type Judged } from './container.ts';
-import { usualDomain } from './health.ts';
+import { usualDomain } from '../health/health.ts';
 import {
   loadLedger,
   newestWritten,
@@ -24,12 +24,12 @@ import {
   withCopy,
   type LedgerCopy,
   type LedgerKit,
-} from './ledger.ts';
-import { domainOfFolder } from './look.ts';
-import { refuseSameMedium } from './output.ts';
-import { checkCodeOutput, codeLines, encodeCopy, writeCodeSheet, type CodeOutput } from './sealed-copy.ts';
-import type { Unlocked } from './unlock.ts';
-import { finishAfterReplug } from './usb-check.ts';
+} from '../ledger.ts';
+import { domainOfFolder } from '../look.ts';
+import { refuseSameMedium } from '../output.ts';
+import { checkCodeOutput, codeLines, encodeCopy, writeCodeSheet, type CodeOutput } from '../sealed-copy.ts';
+import type { Unlocked } from '../unlock.ts';
+import { finishAfterReplug } from './check.ts';
 
 /** A stick that was written. */
 export interface WrittenStick {

@@ -9,11 +9,11 @@ import {
   type Reach,
   type Sharing,
 } from '@keepset/places';
-import { currentShare } from '../home/own-shares.ts';
-import { lookAtPasskey } from '../passkey/way.ts';
-import { evidenceOf, kindOf, loadLedger, newestWritten, type LedgerKit } from './ledger.ts';
-import { copyFolder, lookAt } from './look.ts';
-import type { Unlocked } from './unlock.ts';
+import { currentShare } from '../../home/own-shares.ts';
+import { lookAtPasskey } from '../../passkey/way.ts';
+import { evidenceOf, kindOf, loadLedger, newestWritten, type LedgerKit } from '../ledger.ts';
+import { copyFolder, lookAt } from '../look.ts';
+import type { Unlocked } from '../unlock.ts';
 
 /** Everything that is said of a key. */
 export interface KeyHealth {

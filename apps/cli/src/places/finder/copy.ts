@@ -2,14 +2,14 @@
 import { KeepsetError, hashValue, toBase32 } from '@keepset/bytes';
 import type { BackupContent, BackupShare } from '@keepset/places';
 import { recipientOf, type OpenedShare } from '@keepset/wire';
-import type { HomePaths } from '../home/paths.ts';
-import { foundKit, type FoundKit, type KitAbout } from './adopt.ts';
-import { chooseCopy } from './choose.ts';
-import type { OpenFinderBackup } from './finder.ts';
-import { usualDomain } from './health.ts';
-import type { LedgerKit } from './ledger.ts';
-import { domainOfFolder } from './look.ts';
-import { openEach } from './open-each.ts';
+import type { HomePaths } from '../../home/paths.ts';
+import { foundKit, type FoundKit, type KitAbout } from '../adopt.ts';
+import { chooseCopy } from '../choose.ts';
+import type { OpenFinderBackup } from './open.ts';
+import { usualDomain } from '../health/health.ts';
+import type { LedgerKit } from '../ledger.ts';
+import { domainOfFolder } from '../look.ts';
+import { openEach } from '../open-each.ts';
 
 /**
  * What the kit of a copy in a backup is; undefined where the backup is no place of its own: without encryption, or

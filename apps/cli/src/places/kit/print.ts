@@ -9,12 +9,12 @@ import {
   type Paper,
 } from '@keepset/places';
 import { generateIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
-import { findKeyId } from '../home/keys.ts';
-import { usualDomain } from './health.ts';
-import { loadLedger, nextGeneration, saveKit } from './ledger.ts';
-import { freshPaths, writeNew } from './output.ts';
-import { encodeCopy } from './sealed-copy.ts';
-import type { Unlocked } from './unlock.ts';
+import { findKeyId } from '../../home/keys.ts';
+import { usualDomain } from '../health/health.ts';
+import { loadLedger, nextGeneration, saveKit } from '../ledger.ts';
+import { freshPaths, writeNew } from '../output.ts';
+import { encodeCopy } from '../sealed-copy.ts';
+import type { Unlocked } from '../unlock.ts';
 
 /** A kit that was made. */
 export interface PrintedKit {

@@ -2,11 +2,11 @@
 import { join } from 'node:path';
 import { KeepsetError } from '@keepset/bytes';
 import { nodeFileSystem, readFinderBackup, type BackupContent } from '@keepset/places';
-import type { OptionValues } from '../command.ts';
-import { copyPassphrase } from '../home/passphrase.ts';
-import { withPassphrase } from '../terminal/attempts.ts';
-import type { Terminal } from '../terminal/terminal.ts';
-import { tenths } from './progress.ts';
+import type { OptionValues } from '../../command.ts';
+import { copyPassphrase } from '../../home/passphrase.ts';
+import { withPassphrase } from '../../terminal/attempts.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
+import { tenths } from '../progress.ts';
 
 /** Whether a folder is a backup, by what lies in it. */
 export const isFinderBackup = async (folder: string): Promise<boolean> =>

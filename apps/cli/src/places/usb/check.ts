@@ -1,11 +1,11 @@
 /** Verifying and repairing a stick. */
 import { KeepsetError } from '@keepset/bytes';
 import { mirrorCopy, repairContainer } from '@keepset/places';
-import { currentShare } from '../home/own-shares.ts';
-import type { HomePaths } from '../home/paths.ts';
+import { currentShare } from '../../home/own-shares.ts';
+import type { HomePaths } from '../../home/paths.ts';
 import { damageOf, judge, type Judged } from './container.ts';
-import { loadLedger, saveKit, withObservation } from './ledger.ts';
-import type { Unlocked } from './unlock.ts';
+import { loadLedger, saveKit, withObservation } from '../ledger.ts';
+import type { Unlocked } from '../unlock.ts';
 
 /**
  * Looks at a stick and alters nothing.

@@ -14,7 +14,7 @@ import {
   type ContainerRef,
   type ContainerReport,
 } from '@keepset/places';
-import { newestWritten, type LedgerCopy, type LedgerKit } from './ledger.ts';
+import { newestWritten, type LedgerCopy, type LedgerKit } from '../ledger.ts';
 
 /** A container that was looked at, and the newest copy in it. */
 export interface Judged {

@@ -4,14 +4,14 @@ import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import type { KeyShare, ShareVault } from '@keepset/ceremony';
 import type { BackupShare } from '@keepset/places';
 import type { OpenedShare } from '@keepset/wire';
-import { currentShare } from '../home/own-shares.ts';
-import { chooseCopy } from './choose.ts';
-import { placeInBackup, refuseEmpty, refuseUnencrypted, type OpenedInBackup } from './finder-copy.ts';
-import type { OpenFinderBackup } from './finder.ts';
-import { loadLedger, saveKit, withObservation, type LedgerCopy, type LedgerKit } from './ledger.ts';
-import { openEach } from './open-each.ts';
-import { refuseStale } from './stale.ts';
-import type { Unlocked } from './unlock.ts';
+import { currentShare } from '../../home/own-shares.ts';
+import { chooseCopy } from '../choose.ts';
+import { placeInBackup, refuseEmpty, refuseUnencrypted, type OpenedInBackup } from './copy.ts';
+import type { OpenFinderBackup } from './open.ts';
+import { loadLedger, saveKit, withObservation, type LedgerCopy, type LedgerKit } from '../ledger.ts';
+import { openEach } from '../open-each.ts';
+import { refuseStale } from '../stale.ts';
+import type { Unlocked } from '../unlock.ts';
 
 /** A copy that is in the ledger now. */
 export interface AddedCopy {

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import { assembleChunks, checkTypedCode, scanCodes } from '@keepset/places';
 import { openShareFile } from '@keepset/wire';
-import type { HomePaths } from '../home/paths.ts';
-import { loadLedger, saveKit, withObservation } from './ledger.ts';
+import type { HomePaths } from '../../home/paths.ts';
+import { loadLedger, saveKit, withObservation } from '../ledger.ts';
 import { readPicture } from './png.ts';
 
 /** What the sheets hold. */
