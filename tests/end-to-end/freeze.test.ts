@@ -245,6 +245,16 @@ describe('a frozen key', () => {
     await expect(refreshTogether(theirs)).rejects.toMatchObject({ code: 'policy/forbidden' });
     const adoption = await createApproval(options, key.keyId, 'adopt', stranger.account.device);
     await expect(refreshTogether(adoption)).rejects.toMatchObject({ code: 'policy/forbidden' });
+    // The phone's freeze still holds; the stranger's own may be lifted, and lifts no other.
+    expect(await code(unfreezeKey(options, key.keyId))).toBe('input/invalid-argument');
+    await unfreezeKey(options, key.keyId, stranger.account.device);
+    expect(await sign(phone)).toBe('policy/frozen');
+    await freezeKey(options, key.keyId);
+    const frozen = { keyId: key.keyId, state: 'frozen' };
+    expect(await stranger.device.transport.keys()).toMatchObject([frozen]);
+    await unfreezeKey(options, key.keyId, own);
+    expect(await sign(phone)).toBe('no error');
+    expect(await stranger.device.transport.keys()).toMatchObject([frozen]);
     const invited = await newDevice(await createInvite({ ...options, publicUrl }, key.keyId, own));
     expect(invited.account.tenant).toBe(phone.account.tenant);
     for (const device of [stranger, invited]) device.close();

@@ -35,8 +35,8 @@ const approvalLifetime = 60 * 60;
  * Approves one reshare or repair of a user's key, within an hour, or one refresh of a frozen key.
  * @param what `adopt` approves instead that devices bring a key to this server which it does not know, or only at an
  * earlier epoch.
- * @param device one of the user's devices: needed where several users have the key. Without it an adoption is approved
- * for whoever brings the code.
+ * @param device one of the user's devices: needed where several users have the key, or, for an adoption, where the
+ * server has several users. Before anybody is enrolled an adoption is approved for whoever brings the code.
  * @throws KeepsetError `input/unknown-key`; `input/invalid-argument` for what is no key id, when several users have the
  * key, and for an unknown device
  */
@@ -48,7 +48,7 @@ export const createApproval = (
 ): Promise<string> =>
   onData(options, (foundation) => {
     parseAs(keyIdText, keyId, 'key id', 'input/invalid-argument');
-    const tenant = what === 'change' ? ownerOf(foundation, keyId, device) : userOf(foundation, device);
+    const tenant = what === 'change' ? ownerOf(foundation, keyId, device) : adopterOf(foundation, device);
     const code = newCode();
     foundation.database
       .prepare('INSERT INTO approvals (code_hash, key_id, adopts, tenant, expires_at) VALUES (?, ?, ?, ?, ?)')
@@ -71,21 +71,29 @@ export const readLogHead = (options: ServerOptions): Promise<LogHead> =>
 
 /**
  * Stops a key. Approvals given for it before are void.
- * @throws KeepsetError `input/unknown-key`
+ * @param device one of the user's devices; without it the keys of all users who have one of this id are stopped, since
+ * an emergency is no time to ask.
+ * @throws KeepsetError `input/unknown-key`, `input/invalid-argument` for an unknown device
  */
-export const freezeKey = (options: ServerOptions, keyId: string): Promise<void> =>
+export const freezeKey = (options: ServerOptions, keyId: string, device?: string): Promise<void> =>
   onData(options, (foundation) => {
     const store = freezeStore(foundation.database, foundation.log, unixSeconds);
-    for (const tenant of tenantsOf(foundation, keyId))
-      store.freeze({ tenant, device: operatorName }, keyId, undefined);
+    const owners = device === undefined ? tenantsOf(foundation, keyId) : [ownerOf(foundation, keyId, device)];
+    for (const tenant of owners) store.freeze({ tenant, device: operatorName }, keyId, undefined);
   });
 
-/** Lets a frozen key go on with the shares it has. @throws KeepsetError `input/unknown-key` */
-export const unfreezeKey = (options: ServerOptions, keyId: string): Promise<void> =>
-  onData(options, (foundation) => {
-    const store = freezeStore(foundation.database, foundation.log, unixSeconds);
-    for (const tenant of tenantsOf(foundation, keyId)) store.unfreeze(tenant, keyId);
-  });
+/**
+ * Lets a user's frozen key go on with the shares it has.
+ * @param device one of the user's devices: needed where several users have a key of this id
+ * @throws KeepsetError `input/unknown-key`; `input/invalid-argument` when several users have it, and for an unknown device
+ */
+export const unfreezeKey = (options: ServerOptions, keyId: string, device?: string): Promise<void> =>
+  onData(options, (foundation) =>
+    freezeStore(foundation.database, foundation.log, unixSeconds).unfreeze(
+      ownerOf(foundation, keyId, device),
+      keyId,
+    ),
+  );
 
 /** All devices that were ever enrolled. */
 export const listDevices = (options: ServerOptions): Promise<readonly EnrolledDevice[]> =>
@@ -119,9 +127,19 @@ const ownerOf = (foundation: Foundation, keyId: string, device: string | undefin
     });
   const [owner = '', ...others] = owners;
   if (others.length === 0) return owner;
-  throw new KeepsetError('input/invalid-argument', `Several users of this server have key ${keyId}.`, {
+  throw sayWhom(`Several users of this server have key ${keyId}.`);
+};
+
+const sayWhom = (message: string): KeepsetError =>
+  new KeepsetError('input/invalid-argument', message, {
     hint: 'Say whom you mean by a device of that user: --device DEVICE. `keepset devices` lists them.',
   });
+
+/** Who is to bring a key that the server does not know: the user of the device, or the only user there is. */
+const adopterOf = (foundation: Foundation, device: string | undefined): string | undefined => {
+  const users = new Set(foundation.enrolments.listDevices().map(({ tenant }) => tenant));
+  if (device !== undefined || users.size <= 1) return userOf(foundation, device) ?? [...users][0];
+  throw sayWhom('This server has several users.');
 };
 
 /** Whose device this is. */

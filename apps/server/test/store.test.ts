@@ -130,6 +130,22 @@ describe('enrolment', () => {
     expect(store.countDevices()).toBe(2);
   });
 
+  it('a device that is revoked while it asks for a code gets none', () => {
+    const database = openDatabase(newFile());
+    const store = enrolmentStore(database);
+    const { tenant, device: id } = enrolDevice(
+      store,
+      announcement,
+      { code: createCode(store, 0), ...device(1) },
+      0,
+    );
+    expect(createCode(store, 0, tenant, id)).toHaveLength(16);
+    // Its request was authenticated before this.
+    database.prepare('UPDATE devices SET revoked_at = 1 WHERE device = ?').run(id);
+    expect(codeOf(() => createCode(store, 0, tenant, id))).toBe('policy/revoked');
+    expect(createCode(store, 0, tenant)).toHaveLength(16);
+  });
+
   it('a code makes a new user, unless it was made for one', () => {
     const store = open();
     const first = enrolDevice(store, announcement, { code: createCode(store, 0), ...device(1) }, 0);

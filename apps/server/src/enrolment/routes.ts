@@ -50,7 +50,7 @@ export const registerEnrolmentRoutes = (app: FastifyInstance, routes: EnrolmentR
     },
     async (request, reply) => {
       const { device, signature } = await authenticator.device(request);
-      const code = createCode(store, now(), device.tenant);
+      const code = createCode(store, now(), device.tenant, device.device);
       return sendSigned(reply, identity, now, signature, encodeInvitation({ code }));
     },
   );

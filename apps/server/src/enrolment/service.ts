@@ -11,10 +11,14 @@ export type ServerAnnouncement = Pick<EnrolResponse, 'serverParty' | 'serverKey'
 
 const codeLifetime = 24 * 60 * 60;
 
-/** Makes a one-time code, valid for a day. @param tenant as in {@link EnrolmentStore.addCode} */
-export const createCode = (store: EnrolmentStore, now: number, tenant?: string): string => {
+/**
+ * Makes a one-time code, valid for a day.
+ * @param tenant and `by`: as in {@link EnrolmentStore.addCode}
+ * @throws KeepsetError `policy/revoked`
+ */
+export const createCode = (store: EnrolmentStore, now: number, tenant?: string, by?: string): string => {
   const code = newCode();
-  store.addCode(hashOfCode(code), tenant, now + codeLifetime);
+  if (!store.addCode(hashOfCode(code), tenant, now + codeLifetime, by)) throw revokedDevice();
   return code;
 };
 

@@ -29,8 +29,12 @@ export interface NewDevice {
 
 /** Tenants, devices, one-time codes and request nonces. Times are Unix seconds. */
 export interface EnrolmentStore {
-  /** @param tenant the tenant the code adds a device to; undefined makes a new one. */
-  addCode(codeHash: Uint8Array, tenant: string | undefined, expiresAt: number): void;
+  /**
+   * @param tenant the tenant the code adds a device to; undefined makes a new one.
+   * @param by the device that asks for it. One that was revoked meanwhile gets none.
+   * @returns whether the code counts.
+   */
+  addCode(codeHash: Uint8Array, tenant: string | undefined, expiresAt: number, by?: string): boolean;
   /**
    * Spends a code and adds the device, in one transaction. To the key that spent it the code gives the same device again.
    * @returns undefined when the code is unknown, expired or spent by another key, or the key came with another code.
@@ -44,8 +48,10 @@ export interface EnrolmentStore {
 }
 
 export const enrolmentStore = (database: Database): EnrolmentStore => {
+  // One statement, so that no revocation comes between the question and the code.
   const addCode = database.prepare(
-    'INSERT INTO enrolment_codes (code_hash, tenant, expires_at) VALUES (?, ?, ?)',
+    `INSERT INTO enrolment_codes (code_hash, tenant, expires_at)
+     SELECT ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM devices WHERE device = ? AND revoked_at IS NOT NULL)`,
   );
   const readCode = database.prepare(
     'SELECT tenant FROM enrolment_codes WHERE code_hash = ? AND used_by IS NULL AND expires_at > ?',
@@ -84,9 +90,8 @@ export const enrolmentStore = (database: Database): EnrolmentStore => {
   };
   return {
     findDevice,
-    addCode: (codeHash, tenant, expiresAt) => {
-      addCode.run(codeHash, tenant ?? null, expiresAt);
-    },
+    addCode: (codeHash, tenant, expiresAt, by) =>
+      addCode.run(codeHash, tenant ?? null, expiresAt, by ?? null).changes === 1,
     listDevices: () => readDevices.all().map(toEnrolledDevice),
     countDevices: () => integerColumn(countDevices.get() ?? {}, 'n'),
     enrol: (codeHash, { device, authKey, publicKey, party }, newTenant, now) =>
