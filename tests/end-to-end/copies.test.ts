@@ -158,6 +158,23 @@ describe.runIf(process.platform === 'linux')('in the keyring of the desktop', ()
   });
 });
 
+it('that were lost while a drill waited for another device stay lost', async () => {
+  const keyId = await newKey('ed25519');
+  const copy = await copyOf(phone, keyId);
+  const { root, code, kit } = copy;
+  const drill = ['drill', root, '--code', code, '--with', 'laptop', ...phone.args];
+  const lose = async (): Promise<readonly string[]> => {
+    await succeed(['health', '--lost', kit, ...phone.args]);
+    return laptop.args;
+  };
+  await together(drill, { laptop: async (join) => ['join', join, ...(await lose())] });
+  expect(await stateOf(copy, keyId)).toMatchObject({
+    proof: 'recovery proven',
+    lostAt: expect.any(String) as unknown,
+    counts: false,
+  });
+});
+
 it('are rewritten after a repair where it changed what they hold beside the secret', async () => {
   const keyId = await newKey('ecdsa-secp256k1');
   const [helper, lost] = [await copyOf(phone, keyId), await copyOf(laptop, keyId)];

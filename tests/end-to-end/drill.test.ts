@@ -1,6 +1,6 @@
 /** Drills with the real command: the copy signs, whatever the scheme; what must fail fails, and the ledger says how far it came. */
 import { createECDH } from 'node:crypto';
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Secret, bytesEqual } from '@keepset/bytes';
@@ -106,6 +106,25 @@ describe('keepset drill', () => {
     expect(await proofOf(kit as string)).toBe('written');
     await succeed(['usb', 'verify', root, '--replugged']);
     expect(await proofOf(kit as string)).toBe('recovery proven');
+    const copyOf = async (): Promise<Json | undefined> =>
+      ((await succeed(['health', '--key', keyId]))['keys'] as { copies: Json[] }[])[0]?.copies.find(
+        ({ id }) => id === kit,
+      );
+    expect(await copyOf()).toMatchObject({ domain: `location:medium-${kit as string}` });
+    // An image of it on the device's own disk is no other place, and a file from it alone is no copy of the ledger.
+    const image = join(home, 'image');
+    cpSync(root, image, { recursive: true });
+    const slot =
+      readdirSync(image, { recursive: true })
+        .map(String)
+        .find((name) => name.endsWith('.enc')) ?? '';
+    const file = join(temporaryFolder(), 'share.age');
+    cpSync(join(image, slot), file);
+    expect(await succeed(['drill', file, '--code', code as string])).toMatchObject({ kit: null });
+    await succeed(['drill', image, '--code', code as string]);
+    expect(await copyOf()).toMatchObject({ domain: 'device:phone', path: image });
+    await succeed(['drill', root, '--code', code as string]);
+    expect(await copyOf()).toMatchObject({ domain: `location:medium-${kit as string}` });
   });
 
   it('works from pictures of a printed kit, with the code typed or scanned', async () => {

@@ -120,7 +120,7 @@ export const takenAway = (world: World, device: Device): Device => {
 };
 
 /** What a device runs when it is handed a join code. */
-export type Joining = (code: string) => readonly string[];
+export type Joining = (code: string) => readonly string[] | Promise<readonly string[]>;
 
 /** Simply joins. */
 export const joining =
@@ -136,7 +136,7 @@ export const together = async (
   const joined = Object.entries(joins).map(async ([party, join]) => {
     await untilSaid(running, `on ${party}:  keepset join `);
     const code = new RegExp(`on ${party}:  keepset join (\\S+)\n`).exec(running.stderr())?.[1] ?? '';
-    return succeed(join(code));
+    return succeed(await join(code));
   });
   const [ended] = await Promise.all([running.ended, ...joined]);
   expect(ended, ended.stderr).toMatchObject({ code: 0 });

@@ -245,6 +245,14 @@ describe('protection', () => {
     });
   });
 
+  it('is given for policies in which a party stands several times, which gives it weight', () => {
+    const states = ['device:phone', 'location:safe'].map((domain) =>
+      copyState(record({ id: domain, domain }), current, intact, now),
+    );
+    const holding = { policy: 'thresh(3,server,phone,phone)', party: 'phone' };
+    expect(protectionOf(holding, states)).toMatchObject({ isProtected: true, needed: ['server'] });
+  });
+
   it('says so when nothing was tested', () => {
     expect(protectionOf({ policy: 'and(server,phone)', party: 'phone' }, []).shortfalls).toEqual([
       { kind: 'no-tested-copy' },

@@ -8,7 +8,7 @@ import { homeOptions, homePaths } from '../home/paths.ts';
 import { browserOption } from '../passkey/browser.ts';
 import { sealToPasskey, writePasskey } from '../passkey/way.ts';
 import { createCopy } from '../places/folder-copy.ts';
-import { findKit, loadLedger, saveKit } from '../places/ledger.ts';
+import { changeKit, findKit, loadLedger } from '../places/ledger.ts';
 import { copyFolder, placeOf } from '../places/look.ts';
 import { paperOption, readPaper } from '../places/kit/paper.ts';
 import { codeOptions, requiredCodes } from '../places/recovery-code.ts';
@@ -127,8 +127,7 @@ const addPasskey = async ({ positionals, options, terminal }: Invocation): Promi
     copyFolder(path, kit),
     await sealToPasskey(code, kit, options, terminal),
   );
-  // It took its time: another command may have written the copy anew.
-  await saveKit(paths, { ...findKit(kit, await loadLedger(paths)), passkey });
+  await changeKit(paths, known, (now) => ({ ...now, passkey }));
   terminal.result({ kit, passkey: true }, [
     passkeyLine(kit),
     `Next: keepset drill --copy ${kit.slice(0, 6)} --passkey`,

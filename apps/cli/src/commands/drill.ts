@@ -1,4 +1,4 @@
-import { KeepsetError } from '@keepset/bytes';
+import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import { runDrill } from '@keepset/ceremony';
 import type { Command, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
@@ -9,7 +9,8 @@ import { homeOptions } from '../home/paths.ts';
 import { openWithPasskey, passkeyOptions, withPasskeyOpened, type FoundPasskey } from '../passkey/way.ts';
 import { finderOpener } from '../places/finder/open.ts';
 import { compareWithServer, olderLine, olderOption } from '../places/kits-at-server.ts';
-import { newestWritten, saveKit, withObservation } from '../places/ledger.ts';
+import { changeKit, newestWritten, withObservation } from '../places/ledger.ts';
+import { placeOnMove } from '../places/look.ts';
 import { findPasskeyOf, openBackup, type BackupTarget, type OpenedBackup } from '../places/open-backup.ts';
 import { codeOptions, givenCodes, withCodes } from '../places/recovery-code.ts';
 import { refuseStale } from '../places/stale.ts';
@@ -163,13 +164,18 @@ const sayWrongPasskey = (error: unknown): never => {
 /** Notes what was seen in the ledger; a copy that is not in it is no copy that this device looks after. */
 const note = async ({ paths }: Unlocked, backup: TriedBackup, kind: 'opened' | 'proven'): Promise<void> => {
   if (backup.noted === undefined) return;
-  const { kit, copy } = backup.noted;
-  // The steps of a copy are those of its code: that its owner has it is not proven by a passkey.
-  if (backup.passkey !== undefined) return saveKit(paths, withPasskeyOpened(kit, backup.passkey));
-  // Where an older copy lies says nothing of the newest.
-  const seen = newestWritten(kit) === copy ? backup.seen : undefined;
-  const path = kit.kind === 'kit' ? undefined : backup.path;
-  await saveKit(paths, withObservation({ ...kit, ...seen }, copy, { kind }, path));
+  const { kit: known } = backup.noted;
+  const { party } = backup.opened.share;
+  const moved = known.kind === 'kit' ? {} : await placeOnMove(known, backup.path, paths.root, party);
+  await changeKit(paths, known, (kit) => {
+    // The steps of a copy are those of its code: that its owner has it is not proven by a passkey.
+    if (backup.passkey !== undefined) return withPasskeyOpened(kit, backup.passkey);
+    const copy = kit.copies.find(({ sha256 }) => bytesEqual(sha256, backup.sha256));
+    if (copy === undefined) return undefined;
+    // Where an older copy lies says nothing of the newest.
+    const seen = newestWritten(kit) === copy ? { ...moved, ...backup.seen } : {};
+    return withObservation({ ...kit, ...seen }, copy, { kind });
+  });
 };
 
 const openedLines = ({ opened, noted, seen, passkey }: TriedBackup): readonly string[] => [
@@ -181,7 +187,7 @@ const openedLines = ({ opened, noted, seen, passkey }: TriedBackup): readonly st
 
 const unlistedLine = (backup: string | undefined): string =>
   backup === undefined
-    ? 'This device did not write this copy, so health will not list it.'
+    ? 'The ledger has no copy there, so health does not change.'
     : `This copy is not in the ledger yet: keepset finder-backup add ${shellWord(backup)} --code -`;
 
 const asJson = (

@@ -1,3 +1,4 @@
+import { lstat } from 'node:fs/promises';
 import { KeepsetError, toKeepsetError } from '@keepset/bytes';
 import type { ShareVault } from '@keepset/ceremony';
 import { scryptInThreadPool } from '@keepset/places';
@@ -12,8 +13,16 @@ import {
   type DeviceIdentity,
 } from '@keepset/wire';
 import { loadAccount, saveAccount, type Account } from './account.ts';
-import { listIfThere, readIfThere, removeCutOff, removeDurably, writeDurably } from './files.ts';
+import {
+  listIfThere,
+  makeFolderDurably,
+  readIfThere,
+  removeCutOff,
+  removeDurably,
+  writeDurably,
+} from './files.ts';
 import { fileJournal } from './journal.ts';
+import { fileLock } from './lock.ts';
 import type { HomePaths } from './paths.ts';
 
 /** Unix seconds. */
@@ -22,8 +31,9 @@ export const unixSeconds = (): number => Math.floor(Date.now() / 1000);
 /**
  * Makes a device in an empty home: keys first, durably, then the enrolment, then the account. May be cut off anywhere and
  * called again with the same invitation: the keys that were made are kept, and the server knows them by it.
- * @throws KeepsetError `place/exists` when the home is in use; `transport/enrolment-refused` and others from the server;
- * `input/wrong-passphrase` when an enrolment with another passphrase was cut off here.
+ * @throws KeepsetError `place/exists` when the home is in use; `place/foreign` when others may have put something into it;
+ * `transport/enrolment-refused` and others from the server; `input/wrong-passphrase` when an enrolment with another
+ * passphrase was cut off here.
  */
 export const enrolHome = async (
   paths: HomePaths,
@@ -32,6 +42,33 @@ export const enrolHome = async (
   passphrase: string | undefined,
 ): Promise<Account> => {
   const invite = parseInvite(invitation);
+  await refuseForeign(paths.root);
+  await makeFolderDurably(paths.root);
+  // Of two commands at once the second finds the account of the first.
+  return fileLock(paths.lock)(() => enrolAlone(paths, invite, party, passphrase));
+};
+
+/**
+ * Refuses a home that others may have written to: keys or an account that they put there would be taken for the
+ * device's own. A home that is not there yet is nobody's.
+ * @throws KeepsetError `place/foreign`
+ */
+export const refuseForeign = async (root: string): Promise<void> => {
+  const facts = await lstat(root).catch(() => undefined);
+  const me = process.getuid?.();
+  if (facts === undefined || me === undefined) return;
+  if (facts.isDirectory() && facts.uid === me && (facts.mode & 0o022) === 0) return;
+  throw new KeepsetError('place/foreign', `${root} belongs to somebody else, or others may write to it.`, {
+    hint: `Use another folder with --home DIR, or, if all that lies in it is yours: chmod 700 ${root}`,
+  });
+};
+
+const enrolAlone = async (
+  paths: HomePaths,
+  invite: Invite,
+  party: string,
+  passphrase: string | undefined,
+): Promise<Account> => {
   if ((await readIfThere(paths.account)) !== undefined)
     throw new KeepsetError('place/exists', `${paths.root} is already enrolled.`, {
       hint: 'Use another folder with --home DIR.',
@@ -43,30 +80,53 @@ export const enrolHome = async (
     });
   // Keys in clear may be among what was cut off.
   await removeCutOff(paths.root);
-  const account =
-    (await enrolAgain(paths, invite, party, passphrase)) ??
-    (await enrolAnew(paths, invite, party, passphrase));
+  const account = await enrolKeys(paths.identity, invite, party, passphrase);
   await saveAccount(paths.account, account);
   return account;
 };
 
-/** With the keys of an enrolment that was cut off; undefined if there are none, or they belong to another invitation. */
-const enrolAgain = async (
-  paths: HomePaths,
+/**
+ * With the keys of an enrolment that was cut off, or new ones. Where the old ones are refused, as after another
+ * invitation, they stay until new ones are enrolled: the invitation that they were made for may be tried again.
+ */
+const enrolKeys = async (
+  path: string,
   invite: Invite,
   party: string,
   passphrase: string | undefined,
-): Promise<Account | undefined> => {
-  const file = await readIfThere(paths.identity);
-  if (file === undefined) return undefined;
-  const identity = await openCutOff(paths, file, passphrase);
-  if (identity === undefined) return undefined;
+): Promise<Account> => {
+  const next = `${path}.next`;
+  const again = await enrolAgain(path, invite, party, passphrase);
+  if (again === 'none') return enrolAnew(path, invite, party, passphrase);
+  if (again !== 'refused') {
+    if ((await readIfThere(next)) !== undefined) await removeDurably(next);
+    return again;
+  }
+  const cutOff = await enrolAgain(next, invite, party, passphrase);
+  const isAgain = cutOff !== 'none' && cutOff !== 'refused';
+  const account = isAgain ? cutOff : await enrolAnew(next, invite, party, passphrase);
+  await writeDurably(path, (await readIfThere(next)) ?? new Uint8Array(0));
+  await removeDurably(next);
+  return account;
+};
+
+/** With the keys of an enrolment that was cut off. `none`: there are none, or damaged ones. */
+const enrolAgain = async (
+  path: string,
+  invite: Invite,
+  party: string,
+  passphrase: string | undefined,
+): Promise<Account | 'none' | 'refused'> => {
+  const file = await readIfThere(path);
+  if (file === undefined) return 'none';
+  const identity = await openCutOff(path, file, passphrase);
+  if (identity === undefined) return 'none';
   try {
     if (passphrase !== undefined && !isEncryptedIdentity(file))
-      await writeIdentity(paths, identity, passphrase);
+      await writeIdentity(path, identity, passphrase);
     return await enrolIdentity(invite, identity, party);
   } catch (error) {
-    if (error instanceof KeepsetError && error.code === 'transport/enrolment-refused') return undefined;
+    if (error instanceof KeepsetError && error.code === 'transport/enrolment-refused') return 'refused';
     throw error;
   } finally {
     wipeIdentity(identity);
@@ -75,7 +135,7 @@ const enrolAgain = async (
 
 /** Keys that were never used for anything else; undefined if they are damaged. */
 const openCutOff = async (
-  paths: HomePaths,
+  path: string,
   file: Uint8Array,
   passphrase: string | undefined,
 ): Promise<DeviceIdentity | undefined> => {
@@ -90,7 +150,7 @@ const openCutOff = async (
       'input/wrong-passphrase',
       'An enrolment that was cut off here has protected its keys with another passphrase.',
       {
-        hint: `Run it again with --passphrase and that one; or delete ${paths.identity}, and ask for a new invitation.`,
+        hint: `Run it again with --passphrase and that one; or delete ${path}, and ask for a new invitation.`,
         cause,
       },
     );
@@ -98,14 +158,14 @@ const openCutOff = async (
 };
 
 const enrolAnew = async (
-  paths: HomePaths,
+  path: string,
   invite: Invite,
   party: string,
   passphrase: string | undefined,
 ): Promise<Account> => {
   const identity = await generateIdentity();
   try {
-    await writeIdentity(paths, identity, passphrase);
+    await writeIdentity(path, identity, passphrase);
     return await enrolIdentity(invite, identity, party);
   } finally {
     wipeIdentity(identity);
@@ -113,13 +173,13 @@ const enrolAnew = async (
 };
 
 const writeIdentity = async (
-  paths: HomePaths,
+  path: string,
   identity: DeviceIdentity,
   passphrase: string | undefined,
 ): Promise<void> => {
   const createdAt = new Date().toISOString();
   await writeDurably(
-    paths.identity,
+    path,
     passphrase === undefined
       ? encodeIdentityFile(identity, createdAt).reveal()
       : await encryptIdentityFile(identity, createdAt, { passphrase, scrypt: scryptInThreadPool }),

@@ -46,7 +46,7 @@ export const removeCutOff = async (folder: string): Promise<void> => {
 };
 
 /** A file is no safer than the folders it lies in: each new one is noted in its parent before anything relies on it. */
-const makeFolderDurably = async (folder: string): Promise<void> => {
+export const makeFolderDurably = async (folder: string): Promise<void> => {
   const highest = await mkdir(folder, { recursive: true, mode: 0o700 });
   if (highest === undefined) return;
   for (let made = folder; made.length >= highest.length; made = dirname(made))

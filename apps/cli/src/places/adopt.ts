@@ -5,8 +5,8 @@ import type { BackupTrace } from '@keepset/places';
 import { openShareFile, recipientOf, type OpenedShare } from '@keepset/wire';
 import type { HomePaths } from '../home/paths.ts';
 import { readPasskey, withPasskeyOpened, withPasskeySeen } from '../passkey/way.ts';
-import { usualDomain } from './health/health.ts';
-import { saveKit, type LedgerKit } from './ledger.ts';
+
+import { saveKit, usualDomain, type LedgerKit } from './ledger.ts';
 import { copyFolder, domainOfFolder } from './look.ts';
 
 /** A stick, printed kit, or copy in a folder, a keyring or a Finder backup that was opened. */

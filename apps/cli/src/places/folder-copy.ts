@@ -8,11 +8,12 @@ import { newKitId, nodeFileSystem, openFilePlace, type SharePlace } from '@keeps
 import { generateIdentity, openingKeyOf, wipeIdentity, type DeviceIdentity } from '@keepset/wire';
 import { findKeyId } from '../home/keys.ts';
 import { removePasskey, writePasskey, type PasskeyFiles } from '../passkey/way.ts';
-import { usualDomain } from './health/health.ts';
+
 import { keyringKitOf } from './keyring-copy.ts';
 import {
   loadLedger,
   nextGeneration,
+  usualDomain,
   saveKit,
   withCopy,
   withObservation,

@@ -7,7 +7,7 @@ import type { KitNotes } from '@keepset/transport';
 import type { KitNote } from '@keepset/wire';
 import type { HomePaths } from '../home/paths.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { loadLedger, newestWritten, saveKit, withCopy, type LedgerCopy, type LedgerKit } from './ledger.ts';
+import { changeKit, loadLedger, newestWritten, withCopy, type LedgerCopy, type LedgerKit } from './ledger.ts';
 
 /** Tells the server of every copy that it was not told of. Whatever stops this is said, and stops nothing else. */
 export const noteCopies = async (
@@ -24,8 +24,7 @@ export const noteCopies = async (
     if (notes === undefined) return;
     for (const { kit, copy } of untold) {
       const refusal = await refusalOf(notes.noteKit(noteOf(kit, copy)));
-      if (refusal === undefined)
-        await saveKit(paths, withCopy(kit, { ...copy, notedAt: new Date().toISOString() }));
+      if (refusal === undefined) await changeKit(paths, kit, (now) => withNoted(now, copy));
       else
         terminal.note(`note: the server took no note of the copy on kit ${kit.kit.slice(0, 6)}: ${refusal}`);
     }
@@ -35,6 +34,12 @@ export const noteCopies = async (
     terminal.note(`note: the server was not told of the newest copies: ${message}`);
     terminal.note('The next command that reaches it tells it.');
   }
+};
+
+/** The kit with a copy that the server was told of; a copy that is gone meanwhile stays gone. */
+const withNoted = (kit: LedgerKit, { sha256 }: LedgerCopy): LedgerKit | undefined => {
+  const copy = kit.copies.find((each) => bytesEqual(each.sha256, sha256));
+  return copy === undefined ? undefined : withCopy(kit, { ...copy, notedAt: new Date().toISOString() });
 };
 
 /** What the server has against one note; the others may be good. */

@@ -23,6 +23,7 @@ import {
 } from '@keepset/places';
 import { keyIdText } from '@keepset/wire';
 import { listIfThere, readIfThere, writeDurably } from '../home/files.ts';
+import { fileLock } from '../home/lock.ts';
 import type { HomePaths } from '../home/paths.ts';
 
 /** A copy. `intended`: about to be written; `written`: read back; `verified`: read back after it was plugged in again. */
@@ -167,11 +168,26 @@ export const findKit = (prefix: string, ledger: readonly LedgerKit[]): LedgerKit
   );
 };
 
+/**
+ * Changes a kit as it stands in the ledger by now, while no other process of this device does: what was loaded before a
+ * long wait may be old. Does nothing where the kit is gone, or `change` gives nothing.
+ */
+export const changeKit = (
+  paths: HomePaths,
+  { kit: id }: Pick<LedgerKit, 'kit'>,
+  change: (kit: LedgerKit) => LedgerKit | undefined,
+): Promise<void> =>
+  fileLock(paths.lock)(async () => {
+    const kit = (await loadLedger(paths)).find((each) => each.kit === id);
+    const changed = kit === undefined ? undefined : change(kit);
+    if (changed !== undefined) await saveKit(paths, changed);
+  });
+
 /** Notes that the owner has lost a kit, or has it again; what was seen of its copies stays. */
-export const noteLost = async (paths: HomePaths, kit: LedgerKit, isLost: boolean): Promise<void> => {
-  const { lostAt = new Date().toISOString(), ...known } = kit;
-  await saveKit(paths, isLost ? { ...known, lostAt } : known);
-};
+export const noteLost = (paths: HomePaths, kit: LedgerKit, isLost: boolean): Promise<void> =>
+  changeKit(paths, kit, ({ lostAt = new Date().toISOString(), ...known }) =>
+    isLost ? { ...known, lostAt } : known,
+  );
 
 /** The number of a key's next copy, counted over everything it was ever written to. */
 export const nextGeneration = (ledger: readonly LedgerKit[], keyId: string): number =>
@@ -214,6 +230,12 @@ export const withCopy = (kit: LedgerKit, copy: LedgerCopy): LedgerKit => ({
 
 /** The kind of place, as health and properties name it. */
 export const kindOf = ({ kind }: LedgerKit): CopyKind => (kind === 'kit' ? 'printed-kit' : kind);
+
+/** A stick is a place of its own, and so is a sheet of paper; folders on other disks of the computer are one. */
+export const usualDomain = ({ kind, kit }: Pick<LedgerKit, 'kind' | 'kit'>): string =>
+  kind === 'folder' || kind === 'finder-backup'
+    ? 'location:other-disk'
+    : `location:${kind === 'kit' ? 'paper' : 'medium'}-${kit}`;
 
 /** What was ever seen of a copy. Of one whose reading back was noted without a date, the date of its making is taken. */
 export const evidenceOf = ({

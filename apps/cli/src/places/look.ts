@@ -13,7 +13,7 @@ import {
   type SharePlace,
 } from '@keepset/places';
 import { damageOf, judge } from './usb/container.ts';
-import { newestWritten, type LedgerCopy, type LedgerKit } from './ledger.ts';
+import { newestWritten, usualDomain, type LedgerCopy, type LedgerKit } from './ledger.ts';
 import { mediumOf } from './output.ts';
 
 /** What a look at the kit's place shows just now. Never throws for what is wrong with the place. */
@@ -97,6 +97,22 @@ export const domainOfFolder = async (
   party: string,
   elsewhere: string,
 ): Promise<string> => ((await mediumOf(path)) === (await mediumOf(home)) ? `device:${party}` : elsewhere);
+
+/**
+ * What a kit's entry says of where it lies, once it was found at `path`: nothing new where it was known to be there. One
+ * that lies elsewhere now may be lost together with other things than before.
+ */
+export const placeOnMove = async (
+  kit: LedgerKit,
+  path: string | undefined,
+  home: string,
+  party: string,
+): Promise<Pick<LedgerKit, 'path' | 'domain'>> => {
+  if (path === undefined || path === kit.path) return {};
+  const domain = await domainOfFolder(path, home, party, usualDomain(kit));
+  const isAccount = kit.domain?.startsWith('account:') === true && !domain.startsWith('device:');
+  return { path, ...(isAccount ? {} : { domain }) };
+};
 
 const unknownPath = (): KeepsetError =>
   new KeepsetError('place/unreachable', 'It was not noted where it lies.', {

@@ -51,11 +51,9 @@ export const openBackup = async (
   const { kit, path } = await find(target, ledger);
   const { bytes, opened, ...of } = await read(home, ledger, kit, path, target, codes);
   const sha256 = new Uint8Array(createHash('sha256').update(bytes).digest());
-  // The same file may lie in a folder and in a Finder backup: each has its own evidence.
-  const isHere = (each: LedgerKit): boolean =>
-    of.seen === undefined ? each.kind !== 'finder-backup' : each.kit === of.kit;
+  // The same file may lie in several places: what is seen in one of them is no evidence of another.
   const noted = ledger
-    .filter(isHere)
+    .filter((each) => each.kit === of.kit)
     .flatMap((each) =>
       each.copies.flatMap((copy) => (bytesEqual(copy.sha256, sha256) ? [{ kit: each, copy }] : [])),
     )[0];

@@ -3,18 +3,22 @@ import { KeepsetError } from '@keepset/bytes';
 import type { Invocation } from '../command.ts';
 import { textOption } from '../command.ts';
 import { loadAccount } from '../home/account.ts';
-import { enrolHome } from '../home/enrol.ts';
+import { enrolHome, refuseForeign } from '../home/enrol.ts';
 import { readIfThere } from '../home/files.ts';
 import { obtainNewPassphrase } from '../home/passphrase.ts';
 import type { HomePaths } from '../home/paths.ts';
 
-/** What enrolment would do, for the announcement; undefined if the device is enrolled as that party. */
+/**
+ * What enrolment would do, for the announcement; undefined if the device is enrolled as that party.
+ * @throws KeepsetError `place/foreign`, `input/not-enrolled`
+ */
 export const enrolmentStep = async (
   { options }: Invocation,
   paths: HomePaths,
   party: string,
   keyId?: string,
 ): Promise<string | undefined> => {
+  await refuseForeign(paths.root);
   if ((await readIfThere(paths.account)) !== undefined) {
     const account = await loadAccount(paths.account);
     if (account.party === party) return undefined;

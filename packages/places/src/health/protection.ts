@@ -48,7 +48,7 @@ export interface Protection {
  * @throws KeepsetError `policy/syntax`, `policy/unsupported`
  */
 export const protectionOf = ({ policy: text, party }: Holding, copies: readonly CopyState[]): Protection => {
-  const policy = parsePolicy(text);
+  const policy = parsePolicy(text, { allowRepeats: true });
   const places = [...new Set(copies.filter(({ counts }) => counts).map(({ domain }) => domain))];
   const others = parties(policy).filter((name) => name !== party);
   const needed = others.filter(

@@ -6,8 +6,8 @@ import type { HomePaths } from '../../home/paths.ts';
 import { foundKit, type FoundKit, type KitAbout } from '../adopt.ts';
 import { chooseCopy } from '../choose.ts';
 import type { OpenFinderBackup } from './open.ts';
-import { usualDomain } from '../health/health.ts';
-import type { LedgerKit } from '../ledger.ts';
+
+import { usualDomain, type LedgerKit } from '../ledger.ts';
 import { domainOfFolder } from '../look.ts';
 import { openEach } from '../open-each.ts';
 

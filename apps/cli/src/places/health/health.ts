@@ -11,7 +11,7 @@ import {
 } from '@keepset/places';
 import { currentShare } from '../../home/own-shares.ts';
 import { lookAtPasskey } from '../../passkey/way.ts';
-import { evidenceOf, kindOf, loadLedger, newestWritten, type LedgerKit } from '../ledger.ts';
+import { evidenceOf, kindOf, loadLedger, newestWritten, usualDomain, type LedgerKit } from '../ledger.ts';
 import { copyFolder, lookAt } from '../look.ts';
 import type { Unlocked } from '../unlock.ts';
 
@@ -120,9 +120,3 @@ export const recordOf = (kit: LedgerKit): CopyRecord => {
     ...(copy === undefined ? {} : evidenceOf(copy)),
   };
 };
-
-/** A stick is a place of its own, and so is a sheet of paper; folders on other disks of the computer are one. */
-export const usualDomain = ({ kind, kit }: Pick<LedgerKit, 'kind' | 'kit'>): string =>
-  kind === 'folder' || kind === 'finder-backup'
-    ? 'location:other-disk'
-    : `location:${kind === 'kit' ? 'paper' : 'medium'}-${kit}`;

@@ -10,8 +10,7 @@ import {
 } from '@keepset/places';
 import { generateIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
 import { findKeyId } from '../../home/keys.ts';
-import { usualDomain } from '../health/health.ts';
-import { loadLedger, nextGeneration, saveKit } from '../ledger.ts';
+import { loadLedger, nextGeneration, saveKit, usualDomain } from '../ledger.ts';
 import { freshPaths, writeNew } from '../output.ts';
 import { encodeCopy } from '../sealed-copy.ts';
 import type { Unlocked } from '../unlock.ts';

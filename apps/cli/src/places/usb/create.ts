@@ -15,12 +15,12 @@ import { generateIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { findKeyId } from '../../home/keys.ts';
 import { judge, type Judged } from './container.ts';
-import { usualDomain } from '../health/health.ts';
 import {
   loadLedger,
   newestWritten,
   nextGeneration,
   saveKit,
+  usualDomain,
   withCopy,
   type LedgerCopy,
   type LedgerKit,
