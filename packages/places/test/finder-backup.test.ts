@@ -329,13 +329,46 @@ describe('a backup made to harm its reader', () => {
     expect(await codeOf(found(withDatabase(clear, ...statements)))).toBe('place/damaged');
   });
 
+  it('has a database whose schema becomes 10^20 pages', async () => {
+    const folder = withDatabase(clear);
+    const file = join(folder, 'Manifest.db');
+    const database = readFileSync(file);
+    const [size, count] = [database.readUInt16BE(16), database.length / database.readUInt16BE(16)];
+    const first = Buffer.from(database.subarray(0, size));
+    /** A page that refers to one child ten times, below the file's header where it is the first. */
+    const tangle = (page: Buffer, header: number, child: number): Buffer => {
+      page.fill(0, header);
+      Buffer.of(5, 0, 0, 0, 9).copy(page, header);
+      page.writeUInt32BE(child, header + 8);
+      for (let i = 0; i < 9; i += 1) {
+        page.writeUInt16BE(size - 5 * (i + 1), header + 12 + 2 * i);
+        page.writeUInt32BE(child, size - 5 * (i + 1));
+      }
+      return page;
+    };
+    // The old first page is the leaf below them.
+    const leaf = Buffer.from(first);
+    leaf.copyWithin(0, 100, 100 + 8 + 2 * leaf.readUInt16BE(103));
+    const pages = Array.from({ length: 19 }, (_, i) => tangle(Buffer.alloc(size), 0, count + 2 + i));
+    const rest = database.subarray(size);
+    writeFileSync(file, Buffer.concat([tangle(first, 100, count + 1), rest, ...pages, leaf]));
+    expect(await codeOf(found(folder))).toBe('place/damaged');
+  });
+
+  it('is none for having a schema of many pages', async () => {
+    const tables = Array.from({ length: 200 }, (_, i) => `CREATE TABLE Other${i} (${'c'.repeat(200)} TEXT)`);
+    expect(await found(withDatabase(clear, 'BEGIN', ...tables, 'COMMIT'))).toBe(2);
+  });
+
   it('names one file again and again: it is read once', async () => {
     const folder = withDatabase(
       clear,
       'CREATE TABLE Again AS SELECT * FROM Files',
       'DROP TABLE Files',
       'ALTER TABLE Again RENAME TO Files',
+      'BEGIN',
       ...Array<string>(9).fill('INSERT INTO Files SELECT * FROM Files'),
+      'COMMIT',
     );
     const read: string[] = [];
     const files = {
@@ -365,10 +398,9 @@ describe('the list of files in clear', () => {
   it('is nowhere on disk, or no longer than it is read where SQLite opens files only', async () => {
     const temporary = join(root, 'temporary');
     vi.stubEnv('TMPDIR', temporary);
-    const { deserialize } = DatabaseSync.prototype;
+    const inMemory = Object.getOwnPropertyDescriptor(DatabaseSync.prototype, 'deserialize');
     try {
-      if (deserialize !== undefined)
-        expect((await readFinderBackup(standard, password)).shares).toHaveLength(2);
+      if (inMemory !== undefined) expect((await readFinderBackup(standard, password)).shares).toHaveLength(2);
       // As before Node 24.16.
       Reflect.deleteProperty(DatabaseSync.prototype, 'deserialize');
       mkdirSync(temporary);
@@ -376,7 +408,7 @@ describe('the list of files in clear', () => {
       expect(readdirSync(temporary)).toEqual([]);
     } finally {
       vi.unstubAllEnvs();
-      DatabaseSync.prototype.deserialize = deserialize;
+      if (inMemory !== undefined) Object.defineProperty(DatabaseSync.prototype, 'deserialize', inMemory);
     }
   });
 

@@ -15,6 +15,8 @@ export interface FileRow {
   readonly file: Uint8Array;
 }
 
+/** First byte of a page that refers to others, in the tree of a table. */
+const interiorPage = 5;
 /** Far more than anybody keeps on a phone. */
 const maxRows = 10_000;
 const maxRowBytes = 64 << 20;
@@ -30,6 +32,7 @@ const minRowBytes = 32;
  */
 export const queryFiles = async (database: Uint8Array): Promise<readonly FileRow[]> => {
   try {
+    refuseTangledSchema(database);
     return await withDatabase(withoutLog(database), (db) => {
       db.exec('PRAGMA trusted_schema = OFF; PRAGMA query_only = ON; PRAGMA cell_size_check = ON');
       refuseCode(db);
@@ -38,6 +41,31 @@ export const queryFiles = async (database: Uint8Array): Promise<readonly FileRow
   } catch (cause) {
     if (cause instanceof KeepsetError) throw cause;
     throw new KeepsetError('place/damaged', 'Manifest.db is damaged.', { cause });
+  }
+};
+
+/**
+ * SQLite reads the whole schema on opening, and follows pages that are referred to many times as often as that: ten pages may
+ * become a billion. So each page of the schema's tree is looked at once before.
+ * @spec SQLite, "Database File Format" §1.6
+ */
+const refuseTangledSchema = (database: Uint8Array): void => {
+  const view = new DataView(database.buffer, database.byteOffset, database.length);
+  const size = view.getUint16(16) === 1 ? 65_536 : view.getUint16(16);
+  const known = new Set([1]);
+  // A set is walked to its end, whatever is added on the way.
+  for (const page of known) {
+    const start = (page - 1) * size;
+    const header = page === 1 ? 100 : start;
+    if (view.getUint8(header) !== interiorPage) continue;
+    const cells = view.getUint16(header + 3);
+    for (let i = 0; i <= cells; i += 1) {
+      // The last child is named in the header, the others in cells.
+      const at = i === cells ? header + 8 : start + (view.getUint16(header + 12 + i * 2) & (size - 1));
+      const child = view.getUint32(at);
+      if (known.has(child)) throw new KeepsetError('place/damaged', 'The pages of Manifest.db are tangled.');
+      known.add(child);
+    }
   }
 };
 
@@ -54,11 +82,9 @@ const withDatabase = async <T>(bytes: Uint8Array, use: (db: DatabaseSync) => T):
   const options = { allowExtension: false, limits: { length: maxLength } };
   const db = new DatabaseSync(':memory:', options);
   try {
-    // The types are those of the newest Node.
-    const { deserialize }: { deserialize?: DatabaseSync['deserialize'] } = db;
-    if (deserialize === undefined)
+    if (!('deserialize' in db))
       return await withFile(bytes, (path) => new DatabaseSync(path, { ...options, readOnly: true }), use);
-    deserialize.call(db, bytes);
+    db.deserialize(bytes);
     return use(db);
   } finally {
     db.close();

@@ -14,7 +14,11 @@ const [integer, date, data, text, wideText, list, dictionary] = [1, 3, 4, 5, 6, 
  * @param maxObjects how many objects the list may have, each counted as often as it is referred to.
  * @throws KeepsetError `place/damaged`
  */
-export const parsePlist = (bytes: Uint8Array, what: string, maxObjects = defaultMaxObjects): PlistDict => {
+export const parsePlist = (
+  bytes: Uint8Array,
+  what: string,
+  maxObjects: number = defaultMaxObjects,
+): PlistDict => {
   try {
     refuseBomb(bytes, maxObjects);
     const [root] = parseBuffer<unknown>(Buffer.from(bytes));
