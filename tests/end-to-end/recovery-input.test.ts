@@ -219,6 +219,22 @@ it('another party’s share in a Finder backup: it is not taken for one’s own,
   ]);
 });
 
+it('files of a Finder backup whose names meet: each is extracted under a name of its own', async () => {
+  const backup = join(world.folder('mac'), 'backup');
+  const paths = ['share-2.age', 'my copy.age', 'phone.age', 'Phone.age'];
+  const contents = paths.map((path, i) => ({
+    domain: `Domain${i}`,
+    path: `Documents/${path}`,
+    content: Buffer.from(`age-encryption.org/v1\n${i}`),
+  }));
+  makeBackup(backup, '', { ...modernDialect, encrypted: false }, contents);
+  const out = join(world.folder('out'), 'shares');
+  const { shares } = await succeed(['finder-backup', 'extract', backup, '--out', out]);
+  const files = (shares as { file: string }[]).map(({ file }) => file);
+  expect(files).toEqual(['share-2.age', 'share-3.age', 'phone.age', 'share-4.age'].map((n) => join(out, n)));
+  expect(files.map((file) => readFileSync(file))).toEqual(contents.map(({ content }) => content));
+});
+
 it('a passphrase that is wrong three times, each counted', async () => {
   const folder = world.folder('cloud');
   const file = join(folder, 'share.age');

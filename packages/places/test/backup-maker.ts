@@ -50,6 +50,11 @@ export const writePlist = (root: Plist): Buffer => {
     return Buffer.concat([sized(13, entries.length), ...keys, ...values]);
   };
   add(root);
+  return writePlistObjects(objects);
+};
+
+/** Any objects, sane or not; references have two bytes, and the first object is the root. */
+export const writePlistObjects = (objects: readonly Buffer[]): Buffer => {
   const offsets: Buffer[] = [];
   let at = 8;
   for (const object of objects) {

@@ -88,13 +88,16 @@ const extract: Verb = async (folder, { options, terminal }) => {
   );
 };
 
-/** Names of their own in the backup, where they are harmless and differ; else numbered ones. */
+/** Names of their own in the backup, where they are harmless and differ in more than case; else numbered ones. */
 const namesFor = (shares: readonly BackupShare[]): readonly string[] => {
   const used = new Set<string>();
+  const isFree = (name: string): boolean => !used.has(name.toLowerCase());
   return shares.map(({ path }, i) => {
     const own = basename(path);
-    const name = /^[A-Za-z0-9][\w.-]{0,100}\.age$/.test(own) && !used.has(own) ? own : `share-${i + 1}.age`;
-    used.add(name);
+    let name = own;
+    if (!/^[A-Za-z0-9][\w.-]{0,100}\.age$/.test(own) || !isFree(own))
+      for (let number = i + 1; !isFree((name = `share-${number}.age`)); number += 1);
+    used.add(name.toLowerCase());
     return name;
   });
 };

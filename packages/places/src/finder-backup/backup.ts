@@ -3,14 +3,13 @@
  * Known from public descriptions of the format, which Apple does not document.
  */
 import { createDecipheriv, createHash } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KeepsetError } from '@keepset/bytes';
 import { maxShareFileBytes } from '@keepset/wire';
 import { looksLikeAge } from '../copy.ts';
 import { nodeFileSystem } from '../fs/node.ts';
 import type { FileSystem } from '../fs/port.ts';
+import { queryFiles, type FileRow } from './database.ts';
 import { parseKeyBag, unlockKeyBag, unwrapKey, type ClassKeys, type OnProgress } from './keybag.ts';
 import { dataOf, dereference, isDict, parsePlist, type PlistDict } from './plist.ts';
 
@@ -59,6 +58,10 @@ export interface BackupContent {
 
 const maxPlistBytes = 64 << 20;
 const maxDatabaseBytes = 1 << 30;
+/** Of all files together that are named as shares are. */
+const maxFoundBytes = 256 << 20;
+/** Of the archive of one file; a phone writes some twenty. */
+const maxRecordObjects = 2000;
 
 /**
  * Finds and decrypts every share file (`*.age`) of any app in the backup.
@@ -76,15 +79,16 @@ export const readFinderBackup = async (
   const { manifest, encrypted, sha256: plist } = await readManifest(files, folder);
   const phone = phoneOf(manifest);
   const keys = encrypted ? await unlock(manifest, password, options.onProgress) : undefined;
-  const sealed = await readDatabase(files, folder);
-  const database = openDatabase(sealed, manifest, keys);
-  const traced = { plist, database: hashOf(sealed) };
+  let database: Uint8Array | undefined;
   try {
+    const sealed = await readDatabase(files, folder);
+    const traced = { plist, database: hashOf(sealed) };
+    database = openDatabase(sealed, manifest, keys);
     const found = await readShares(files, folder, database, keys, traced);
     return { encrypted, ...(phone === undefined ? {} : { phone }), ...found };
   } finally {
     for (const key of keys?.values() ?? []) key.fill(0);
-    database.fill(0);
+    database?.fill(0);
   }
 };
 
@@ -165,59 +169,17 @@ const fileKeyOf = (keys: ClassKeys, data: Uint8Array): Uint8Array => {
   return key;
 };
 
-/** AES-256-CBC with a zero vector, cut to the file's size: padding is not uniform among writers. */
+/** AES-256-CBC with a zero vector, cut to the file's size: padding is not uniform among writers. Wipes the key. */
 const decrypt = (bytes: Uint8Array, key: Uint8Array, size: number): Uint8Array => {
-  const whole = bytes.subarray(0, bytes.length - (bytes.length % 16));
-  const decipher = createDecipheriv('aes-256-cbc', key, Buffer.alloc(16)).setAutoPadding(false);
-  const clear = Buffer.concat([decipher.update(whole), decipher.final()]);
-  key.fill(0);
-  return Uint8Array.from(clear.subarray(0, size));
-};
-
-interface Row {
-  readonly fileID: string;
-  readonly domain: string;
-  readonly relativePath: string;
-  readonly file: Uint8Array;
-}
-
-/** SQLite opens files only: the clear database lies in a private folder for the time of one query. */
-const queryRows = async (database: Uint8Array): Promise<Row[]> => {
-  const { DatabaseSync } = await import('node:sqlite');
-  const folder = await mkdtemp(join(tmpdir(), 'keepset-backup-'));
   try {
-    const path = join(folder, 'Manifest.db');
-    await writeFile(path, database, { mode: 0o600 });
-    const db = new DatabaseSync(path, { readOnly: true });
-    try {
-      // Flags (1 file, 2 folder, 4 link) may be 0 for a file: only what is surely none is left out.
-      return db
-        .prepare(
-          `SELECT fileID, domain, relativePath, file FROM Files
-           WHERE relativePath LIKE '%.age' AND flags NOT IN (2, 4) ORDER BY domain, relativePath`,
-        )
-        .all()
-        .flatMap((row) => (isRow(row) ? [row] : []));
-    } finally {
-      db.close();
-    }
-  } catch (cause) {
-    throw new KeepsetError('place/damaged', 'Manifest.db is damaged.', { cause });
+    const whole = bytes.subarray(0, bytes.length - (bytes.length % 16));
+    const decipher = createDecipheriv('aes-256-cbc', key, Buffer.alloc(16)).setAutoPadding(false);
+    const clear = Buffer.concat([decipher.update(whole), decipher.final()]);
+    return Uint8Array.from(clear.subarray(0, size));
   } finally {
-    await rm(folder, { recursive: true });
+    key.fill(0);
   }
 };
-
-const isRow = (row: object): row is Row =>
-  'fileID' in row &&
-  typeof row.fileID === 'string' &&
-  /^[0-9a-f]{40}$/.test(row.fileID) &&
-  'domain' in row &&
-  typeof row.domain === 'string' &&
-  'relativePath' in row &&
-  typeof row.relativePath === 'string' &&
-  'file' in row &&
-  row.file instanceof Uint8Array;
 
 const readShares = async (
   files: FileSystem,
@@ -228,10 +190,14 @@ const readShares = async (
 ): Promise<Pick<BackupContent, 'shares' | 'unreadable'>> => {
   const shares: BackupShare[] = [];
   const unreadable: BackupContent['unreadable'][number][] = [];
-  for (const row of await queryRows(database)) {
+  let total = 0;
+  for (const row of await queryFiles(database)) {
     const { domain, relativePath: path } = row;
     try {
+      if (total > maxFoundBytes)
+        throw new KeepsetError('wire/too-large', 'The files before it are too large together.');
       const sealed = await readSealed(files, folder, row.fileID);
+      total += sealed.length;
       const bytes = openRow(sealed, row, keys);
       const trace = { file: row.fileID, sealed: hashOf(sealed), ...traced };
       if (looksLikeAge(bytes)) shares.push({ domain, path, bytes, trace });
@@ -247,7 +213,7 @@ const readShares = async (
 export const readSealed = (files: FileSystem, folder: string, file: string): Promise<Uint8Array> =>
   files.read(join(folder, file.slice(0, 2), file), maxShareFileBytes + 16);
 
-const openRow = (sealed: Uint8Array, row: Row, keys: ClassKeys | undefined): Uint8Array => {
+const openRow = (sealed: Uint8Array, row: FileRow, keys: ClassKeys | undefined): Uint8Array => {
   if (keys === undefined) return sealed;
   const { size, wrappedKey } = parseFileRecord(row.file);
   return decrypt(sealed, fileKeyOf(keys, wrappedKey), size);
@@ -259,7 +225,7 @@ export const hashOf = (bytes: Uint8Array): Uint8Array =>
 
 /** Size and key of a file, out of the keyed archive `MBFile`. @throws KeepsetError `place/damaged` */
 const parseFileRecord = (bytes: Uint8Array): { size: number; wrappedKey: Uint8Array } => {
-  const archive = parsePlist(bytes, 'A file record of the backup');
+  const archive = parsePlist(bytes, 'A file record of the backup', maxRecordObjects);
   const objects: readonly unknown[] = Array.isArray(archive['$objects']) ? archive['$objects'] : [];
   const top = archive['$top'];
   const root = isDict(top) ? dereference(objects, top['root']) : undefined;

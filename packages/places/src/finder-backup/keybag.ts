@@ -41,10 +41,10 @@ export const parseKeyBag = (bytes: Uint8Array): KeyBag => {
   const head = new Map(items.slice(0, firstKey).map(({ tag, value }) => [tag, value]));
   const salt = head.get('SALT');
   const iterations = numberOf(head.get('ITER'));
-  if (salt === undefined || iterations === undefined || iterations > maxIterations) throw damaged();
+  if (salt === undefined || iterations === undefined || !isCount(iterations)) throw damaged();
   const firstSalt = head.get('DPSL');
   const firstIterations = numberOf(head.get('DPIC'));
-  if (firstIterations !== undefined && firstIterations > maxIterations) throw damaged();
+  if (firstIterations !== undefined && !isCount(firstIterations)) throw damaged();
   const bounds = [firstKey, ...later, items.length];
   const classKeys = bounds.slice(0, -1).flatMap((from, i) => {
     const fields = new Map(items.slice(from, bounds[i + 1]).map(({ tag, value }) => [tag, value]));
@@ -64,6 +64,8 @@ export const parseKeyBag = (bytes: Uint8Array): KeyBag => {
     classKeys,
   };
 };
+
+const isCount = (iterations: number): boolean => iterations >= 1 && iterations <= maxIterations;
 
 const readItems = (bytes: Uint8Array): { tag: string; value: Uint8Array }[] => {
   const items: { tag: string; value: Uint8Array }[] = [];
@@ -105,15 +107,16 @@ export const unlockKeyBag = async (
       : await withProgress(first.iterations, onProgress, (rounds) =>
           derive(password, first.salt, rounds, 32, 'sha256'),
         );
-  const key = await derive(started, bag.salt, bag.iterations, 32, 'sha1');
-  started.fill(0);
+  const key = await derive(started, bag.salt, bag.iterations, 32, 'sha1').finally(() => started.fill(0));
   const keys = new Map<number, Uint8Array>();
   for (const { protectionClass, wrapped } of own) {
     const unwrapped = unwrapKey(key, wrapped);
-    if (unwrapped === null)
+    if (unwrapped === null) {
+      for (const secret of [key, ...keys.values()]) secret.fill(0);
       throw new KeepsetError('input/wrong-passphrase', 'The password does not open this backup.', {
         hint: 'It is the password set in Finder or iTunes for encrypted backups, not the phone’s passcode.',
       });
+    }
     keys.set(protectionClass, unwrapped);
   }
   key.fill(0);
