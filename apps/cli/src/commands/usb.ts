@@ -88,9 +88,10 @@ const create = async ({ positionals, options, terminal }: Invocation): Promise<v
       hint: 'Keepset does not know that code. For a new one, make a new stick.',
     });
   const output = { sheet, paper: readPaper(options), show: options['show-code'] === true };
+  const codes = again ? await givenCodes(options, terminal) : [];
   const stick = await withUnlocked(options, terminal, (unlocked) =>
     again
-      ? renewStick(unlocked, terminal, folder, key)
+      ? renewStick(unlocked, terminal, folder, key, codes)
       : createStick(unlocked, terminal, folder, key, output),
   );
   terminal.result({ ...stick, ...(sheet === undefined ? {} : { codeSheet: sheet }) }, [
