@@ -178,6 +178,7 @@ it('is never written over what came later by a device that is behind', async () 
   flipAll(join(root, readdirSync(root)[0] ?? ''));
   expect((await failure(['park', '--from', root, ...code, ...phone.args])).hint).toContain('usb repair');
   await succeed(['usb', 'repair', root, ...phone.args]);
+  await succeed(replugged);
   await succeed(['park', '--from', root, ...code, ...phone.args]);
 });
 

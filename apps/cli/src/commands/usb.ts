@@ -43,6 +43,7 @@ export const usb: Command = {
     'keepset usb verify /media/stick --replugged      # after it was plugged in again',
     'keepset usb verify /media/stick --code -         # a drill: open it with the printed code',
     'keepset usb create /media/stick --again          # after a refresh',
+    'keepset usb create /media/stick --again --code - # over a copy that this device does not remember',
     'keepset usb rescue stick.img --identity code.txt --out found',
   ],
   run: async (invocation) => {

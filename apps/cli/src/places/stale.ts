@@ -1,7 +1,7 @@
 /** Whether an opened copy is of the share as the device holds it now. */
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import type { OpenedShare } from '@keepset/wire';
-import { behindError } from './behind.ts';
+import { behindError, fromOption } from './behind.ts';
 import type { FinderPlace } from './finder/copy.ts';
 import { newestWritten, type LedgerCopy, type LedgerKit } from './ledger.ts';
 
@@ -33,9 +33,11 @@ export const refuseStale = (
       `This copy is of epoch ${group.epoch}; the key is at epoch ${own.group.epoch}.`,
       { hint: `It is worth nothing any more. ${renewal}` },
     );
+  const path = seen?.path ?? noted?.kit.path;
   if (group.epoch > own.group.epoch)
     throw behindError(
       `This copy is of epoch ${group.epoch}; the share on this device is of epoch ${own.group.epoch}.`,
+      path === undefined ? undefined : fromOption(path),
     );
   const last = noted === undefined ? undefined : newestWritten(noted.kit);
   const isOldCopy =

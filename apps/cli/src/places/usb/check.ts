@@ -5,7 +5,14 @@ import { currentShare } from '../../home/own-shares.ts';
 import type { HomePaths } from '../../home/paths.ts';
 import { behindError, fromOption, refuseBehind } from '../behind.ts';
 import { damageOf, judge, type Judged } from './container.ts';
-import { loadLedger, saveKit, withObservation, type LedgerCopy, type LedgerKit } from '../ledger.ts';
+import {
+  loadLedger,
+  saveKit,
+  withCopy,
+  withObservation,
+  type LedgerCopy,
+  type LedgerKit,
+} from '../ledger.ts';
 import type { Unlocked } from '../unlock.ts';
 
 /**
@@ -92,6 +99,13 @@ export const finishAfterReplug = async (
   return { ...judged, report: mirrored, mirrored: true };
 };
 
+/** What was written just now was read back from memory only. */
+const noteUnverified = async (paths: HomePaths, { known, candidate }: Judged): Promise<void> => {
+  const copy = notedCopy(known, candidate);
+  if (known !== undefined && copy?.state === 'verified')
+    await saveKit(paths, withCopy(known, { ...copy, state: 'written' }));
+};
+
 /**
  * Mends what is damaged as far as a whole copy is left. Does nothing to a stick without damage.
  * @returns what was damaged.
@@ -116,5 +130,6 @@ export const repairStick = async (
     ...facts,
   });
   await repairContainer(judged.report, signer, judged.candidate);
+  await noteUnverified(paths, judged);
   return { ...(await judge(root, ledger, codes, judged.report.container.kit)), repaired };
 };
