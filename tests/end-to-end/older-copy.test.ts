@@ -2,12 +2,14 @@
  * A stick is imaged and renewed, and the old image is put back. The device that wrote it remembers; one that lost its
  * memory learns it from the server. Nobody is kept from using it, since it may be the last copy.
  */
+import { execFileSync } from 'node:child_process';
 import { cpSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { makeBackup, modernDialect } from '../../packages/places/test/backup-maker.ts';
 import { loadLedger } from '../../apps/cli/src/places/ledger.ts';
 import { homePaths } from '../../apps/cli/src/home/paths.ts';
+import { reading } from '../support/media.ts';
 import { keepset } from '../support/processes.ts';
 import {
   emptyHome,
@@ -118,3 +120,74 @@ it('is refused by verify, drill and recover, and taken with --older', async () =
   putBack();
   expect((await failure(['usb', 'verify', root, ...code, ...fresh.args])).code).toBe('place/stale');
 });
+
+it('is never written over what came later by a device that is behind', async () => {
+  const world = await newWorld();
+  const phone = await newPhone(world);
+  const keyId = (await succeed(['keygen', '--scheme', 'ed25519', ...phone.args]))['keyId'] as string;
+  const publicKey = await publicKeyOf(phone, keyId);
+  const root = world.folder('stick');
+  const made = await succeed(['usb', 'create', root, '--show-code', ...phone.args]);
+  const code = ['--code', made['code'] as string];
+  const folder = world.folder('backups');
+  const [home, image] = [join(folder, 'home'), join(folder, 'stick')];
+  execFileSync('cp', ['-a', phone.home, home]);
+  cpSync(root, image, { recursive: true });
+  expect((await succeed(['refresh', ...phone.args]))['epoch']).toBe(1);
+
+  // The home of before, and its only copy of the present epoch on the stick.
+  rmSync(phone.home, { recursive: true });
+  execFileSync('cp', ['-a', home, phone.home]);
+  await world.server().stop();
+  const replugged = ['usb', 'verify', root, '--replugged', ...phone.args];
+  const again = ['usb', 'create', root, '--again', ...phone.args];
+  for (const args of [again, replugged, [...again, ...code], [...replugged, ...code]]) {
+    const refused = await reading(root, () => failure(args));
+    expect(refused).toMatchObject({ code: 'place/stale' });
+    expect(refused.hint).toContain(`keepset recover --lost --from ${root}`);
+  }
+  const offline = await failure(['drill', root, '--offline', ...code, ...phone.args]);
+  expect(offline).toMatchObject({ code: 'place/stale' });
+  expect(offline.hint).toContain('recover --lost');
+
+  // Nor is an older state of the stick completed, once the server can say what it is.
+  await world.restart();
+  const [container = ''] = readdirSync(image);
+  writeFileSync(join(image, container, 'metadata.json'), '');
+  const old = ['usb', 'repair', image, ...phone.args];
+  for (const args of [old, ['usb', 'create', image, '--again', ...phone.args]]) {
+    const refused = await reading(image, () => failure(args));
+    expect(refused).toMatchObject({ code: 'place/stale' });
+    expect(refused.message).toContain('the key is at epoch 1');
+  }
+  const park = await failure(['park', '--from', root, ...code, ...phone.args]);
+  expect(park.code).toBe('place/stale');
+  expect(park.hint).toContain(`keepset recover --lost --from ${root}`);
+  expect(await succeed(['recover', '--lost', '--from', root, ...code, '--yes', ...phone.args])).toMatchObject(
+    {
+      state: 'recovered',
+      epoch: 2,
+    },
+  );
+  await expectSigns(world, phone, publicKey);
+
+  // The share leaves a device only for a stick that was read again after it was plugged in.
+  const stay = await failure(['park', '--from', root, ...code, ...phone.args]);
+  expect(stay.hint).toContain('--replugged');
+  await succeed(replugged);
+  flipAll(join(root, readdirSync(root)[0] ?? ''));
+  expect((await failure(['park', '--from', root, ...code, ...phone.args])).hint).toContain('usb repair');
+  await succeed(['usb', 'repair', root, ...phone.args]);
+  await succeed(replugged);
+  await succeed(['park', '--from', root, ...code, ...phone.args]);
+});
+
+/** Damages both slots of a container, so that only parity brings them back. */
+const flipAll = (container: string): void => {
+  for (const end of ['enc', 'bak']) {
+    const path = join(container, `share_party2.${end}`);
+    const bytes = readFileSync(path);
+    bytes[100] = ~(bytes[100] ?? 0) & 0xff;
+    writeFileSync(path, bytes);
+  }
+};

@@ -222,6 +222,23 @@ describe('keepset usb', () => {
     );
   });
 
+  it('writes over a copy it does not remember only where the code says what that is', async () => {
+    const own = await makeStick(phone);
+    const path = join(work, 'phone', 'usb-ledger', `${own.kit}.cbor`);
+    const before = readFileSync(path);
+    const again = ['usb', 'create', own.root, '--again', ...phone];
+    const { generation } = await succeed(again);
+    writeFileSync(path, before);
+    for (const args of [again, ['usb', 'verify', own.root, '--replugged', ...phone]]) {
+      const refused = await reading(own.root, () => failure(args));
+      expect(refused.code).toBe('place/stale');
+      expect(refused.hint).toContain('--code');
+    }
+    const written = await succeed([...again, '--code', own.code]);
+    expect(written['generation']).toBeGreaterThan(generation as number);
+    await succeed(['usb', 'verify', own.root, '--replugged', ...phone]);
+  });
+
   it('says that a share is of an old epoch, and writes the current one under the same code', async () => {
     const root = copyOf(foreign);
     const old = await reading(root, () => failure(['usb', 'verify', root, ...other]));

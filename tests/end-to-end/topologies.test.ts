@@ -68,6 +68,7 @@ describe('thresh(2,phone,usb,cloud): the stick and the cloud hold shares, no dev
       media.set(party, { root, code: code as string });
     } else await succeed(['usb', 'create', known.root, '--again', ...device.args]);
     const { root, code } = media.get(party)!;
+    await succeed(['usb', 'verify', root, '--replugged', ...device.args]);
     const parked = await reading(root, () =>
       succeed(['park', '--from', root, '--code', code, ...device.args]),
     );

@@ -278,11 +278,18 @@ const parkArgs =
     scene.at('phone'),
   ];
 
+/** A stick that was plugged in again: only that may be parked on. */
+const verifiedStickOf = async (scene: Scene): Promise<string> => {
+  const code = await stickOf(scene);
+  await done(['usb', 'verify', scene.at('copy'), '--replugged', '--home', scene.at('phone')]);
+  return code;
+};
+
 const parked: Way = {
   what: 'park',
   build: inScene(async (scene) => {
     const key = await solo(scene);
-    return { ...key, code: await stickOf(scene), invite: '', said: '' };
+    return { ...key, code: await verifiedStickOf(scene), invite: '', said: '' };
   }),
   args: parkArgs('park'),
   goOn: async (scene, facts) => {
@@ -300,7 +307,7 @@ const unparked: Way = {
   what: 'unpark',
   build: inScene(async (scene) => {
     const key = await solo(scene);
-    const facts = { ...key, code: await stickOf(scene), invite: '', said: '' };
+    const facts = { ...key, code: await verifiedStickOf(scene), invite: '', said: '' };
     await done(parkArgs('park')(scene, facts));
     return facts;
   }),

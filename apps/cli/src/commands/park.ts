@@ -27,6 +27,7 @@ export const park: Command = {
   options: { ...options, ...passphraseOptions, ...homeOptions },
   examples: [
     'keepset usb create /media/stick --code-sheet code.pdf   # first write the copy',
+    'keepset usb verify /media/stick --replugged              # after it was plugged in again',
     'keepset park --from /media/stick --code -               # then prove it, and take the share off',
   ],
   run: parkShare,
@@ -52,7 +53,7 @@ export const unpark: Command = {
   examples: [
     'keepset unpark --from /media/stick --code -',
     'keepset join keepset-join-a4dq…                         # then take part in a refresh',
-    'keepset usb create /media/stick --again                 # and write and park the new share',
+    'keepset usb create /media/stick --again                 # and write, verify and park the new share',
   ],
   run: unparkShare,
 };

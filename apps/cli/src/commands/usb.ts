@@ -43,6 +43,7 @@ export const usb: Command = {
     'keepset usb verify /media/stick --replugged      # after it was plugged in again',
     'keepset usb verify /media/stick --code -         # a drill: open it with the printed code',
     'keepset usb create /media/stick --again          # after a refresh',
+    'keepset usb create /media/stick --again --code - # over a copy that this device does not remember',
     'keepset usb rescue stick.img --identity code.txt --out found',
   ],
   run: async (invocation) => {
@@ -88,9 +89,10 @@ const create = async ({ positionals, options, terminal }: Invocation): Promise<v
       hint: 'Keepset does not know that code. For a new one, make a new stick.',
     });
   const output = { sheet, paper: readPaper(options), show: options['show-code'] === true };
+  const codes = again ? await givenCodes(options, terminal) : [];
   const stick = await withUnlocked(options, terminal, (unlocked) =>
     again
-      ? renewStick(unlocked, terminal, folder, key)
+      ? renewStick(unlocked, terminal, folder, key, codes)
       : createStick(unlocked, terminal, folder, key, output),
   );
   terminal.result({ ...stick, ...(sheet === undefined ? {} : { codeSheet: sheet }) }, [

@@ -71,7 +71,7 @@ export const openDevice = async (options: OptionValues, terminal: Terminal): Pro
   return {
     account,
     device,
-    unlocked: { paths, vault: device.vault, signer },
+    unlocked: { paths, vault: device.vault, signer, server: () => Promise.resolve(transport) },
     kits: transport,
     traffic: transport.traffic,
     close: () => {

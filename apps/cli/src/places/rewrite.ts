@@ -47,7 +47,7 @@ export interface Renewal {
  * called again.
  */
 export const renewCopies = async (
-  unlocked: Pick<Unlocked, 'paths' | 'signer' | 'vault'>,
+  unlocked: Pick<Unlocked, 'paths' | 'signer' | 'vault' | 'server'>,
   keyId: string,
 ): Promise<Renewal> => {
   const { paths, vault } = unlocked;
@@ -69,7 +69,7 @@ export const renewCopies = async (
 
 /** Goes on with what an earlier command was cut off in. */
 export const continueRenewals = async (
-  unlocked: Pick<Unlocked, 'paths' | 'signer' | 'vault'>,
+  unlocked: Pick<Unlocked, 'paths' | 'signer' | 'vault' | 'server'>,
   terminal: Terminal,
 ): Promise<void> => {
   for (const keyId of await unretiredKeys(unlocked.paths))
@@ -141,7 +141,7 @@ const naming = (kit: LedgerKit): Pick<Rewritten, 'kit' | 'kind' | 'path'> => ({
 });
 
 const rewrite = async (
-  unlocked: Pick<Unlocked, 'paths' | 'signer'>,
+  unlocked: Pick<Unlocked, 'paths' | 'signer' | 'server'>,
   kit: LedgerKit,
   share: KeyShare,
 ): Promise<Rewritten> => {

@@ -1,6 +1,7 @@
 /** Whether an opened copy is of the share as the device holds it now. */
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import type { OpenedShare } from '@keepset/wire';
+import { behindError, fromOption } from './behind.ts';
 import type { FinderPlace } from './finder/copy.ts';
 import { newestWritten, type LedgerCopy, type LedgerKit } from './ledger.ts';
 
@@ -13,7 +14,7 @@ export interface NotedCopy {
 }
 
 /**
- * Refuses a copy that is not of the share as this device holds it.
+ * Refuses a copy that is not of the share as this device holds it. Of a later epoch, it is the device that is behind.
  * @throws KeepsetError `place/stale`, `place/foreign`
  */
 export const refuseStale = (
@@ -32,6 +33,12 @@ export const refuseStale = (
       `This copy is of epoch ${group.epoch}; the key is at epoch ${own.group.epoch}.`,
       { hint: `It is worth nothing any more. ${renewal}` },
     );
+  const path = seen?.path ?? noted?.kit.path;
+  if (group.epoch > own.group.epoch)
+    throw behindError(
+      `This copy is of epoch ${group.epoch}; the share on this device is of epoch ${own.group.epoch}.`,
+      path === undefined ? undefined : fromOption(path),
+    );
   const last = noted === undefined ? undefined : newestWritten(noted.kit);
   const isOldCopy =
     !older && last !== undefined && noted !== undefined && noted.copy.generation < last.generation;
@@ -48,7 +55,7 @@ export const refuseStale = (
     bytesEqual(group.publicKey, own.group.publicKey) &&
     group.commitments.length === own.group.commitments.length &&
     group.commitments.every((point, at) => bytesEqual(point, own.group.commitments[at] ?? new Uint8Array(0)));
-  if (group.epoch === own.group.epoch && !isSame)
+  if (!isSame)
     throw new KeepsetError('place/damaged', 'This copy does not fit the key as this device knows it.');
 };
 

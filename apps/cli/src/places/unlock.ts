@@ -2,6 +2,7 @@
 import { KeepsetError } from '@keepset/bytes';
 import { shareFileVault, type ShareVault } from '@keepset/ceremony';
 import { openFilePlace } from '@keepset/places';
+import type { HttpTransport } from '@keepset/transport';
 import { openingKeyOf, signerOf, wipeIdentity, type DeviceIdentity, type FileSigner } from '@keepset/wire';
 import type { OptionValues } from '../command.ts';
 import { loadAccount } from '../home/account.ts';
@@ -12,6 +13,7 @@ import { homePaths, type HomePaths } from '../home/paths.ts';
 import { openServer } from '../home/server.ts';
 import { lastSource } from './ledger.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import type { ServerKnowledge } from './behind.ts';
 import { noteCopies } from './kits-at-server.ts';
 
 /** A device whose keys are in memory. */
@@ -19,6 +21,8 @@ export interface Unlocked {
   readonly paths: HomePaths;
   readonly vault: ShareVault;
   readonly signer: FileSigner;
+  /** The device's server, opened when it is asked for; undefined where it has none. */
+  readonly server: () => Promise<ServerKnowledge | undefined>;
 }
 
 /**
@@ -33,6 +37,7 @@ export const withUnlocked = async <T>(
 ): Promise<T> => {
   const paths = homePaths(options);
   const identity = await readIdentity(paths, options, terminal);
+  const { server, close } = serverOf(paths, identity);
   try {
     if ((await fileJournal(paths.journal).list()).length > 0)
       terminal.note(
@@ -47,31 +52,30 @@ export const withUnlocked = async <T>(
       now: () => new Date().toISOString(),
       lastGeneration: lastSource(paths),
     });
-    const done = await work({ paths, vault, signer });
-    await tellServer(paths, identity, terminal);
+    const done = await work({ paths, vault, signer, server });
+    // What was written without the server is told to it.
+    await noteCopies(paths, server, terminal);
     return done;
   } finally {
+    close();
     wipeIdentity(identity);
   }
 };
 
-/** What was written without the server is told to it, where the device has one. */
-const tellServer = async (paths: HomePaths, identity: DeviceIdentity, terminal: Terminal): Promise<void> => {
-  let close = (): void => undefined;
-  try {
-    await noteCopies(
-      paths,
-      async () => {
-        if ((await readIfThere(paths.account)) === undefined) return undefined;
-        const server = openServer(await loadAccount(paths.account), identity);
-        ({ close } = server);
-        return server.transport;
-      },
-      terminal,
-    );
-  } finally {
-    close();
-  }
+/** Opened when it is first asked for. */
+const serverOf = (
+  paths: HomePaths,
+  identity: DeviceIdentity,
+): { readonly server: () => Promise<HttpTransport | undefined>; readonly close: () => void } => {
+  let opened: ReturnType<typeof openServer> | undefined;
+  return {
+    server: async () => {
+      if ((await readIfThere(paths.account)) === undefined) return undefined;
+      opened ??= openServer(await loadAccount(paths.account), identity);
+      return opened.transport;
+    },
+    close: () => opened?.close(),
+  };
 };
 
 const readIdentity = async (

@@ -5,7 +5,9 @@ import type { Invocation } from '../command.ts';
 import { textOption } from '../command.ts';
 import { loadAccount } from '../home/account.ts';
 import { withDevice } from '../home/device.ts';
-import { homePaths } from '../home/paths.ts';
+import { homePaths, type HomePaths } from '../home/paths.ts';
+import { behindError, fromOption } from '../places/behind.ts';
+import { loadLedger } from '../places/ledger.ts';
 import { enrolmentStep, ensureEnrolled } from './enrolled.ts';
 import { openedBy, readSource } from './questions.ts';
 import { restoreShare } from './restore.ts';
@@ -14,11 +16,15 @@ import { openSource, type OpenedCopy } from './source.ts';
 /**
  * `keepset park`: opens the copy by its code, compares it with the share on this device, and only then removes that.
  * May be repeated; a share that is gone already was parked.
- * @throws KeepsetError `place/foreign` (another share), `place/stale` (an older copy), and of the source.
+ * A stick must have been verified after it was plugged in again.
+ * @throws KeepsetError `place/foreign` (another share, or a stick of another device), `place/stale` (another epoch, or a
+ * stick that was not plugged in again), `place/damaged` (readable by parity only), `input/unsupported` (a backup without
+ * encryption), and of the source.
  */
 export const parkShare = async (invocation: Invocation): Promise<void> => {
   const { options, terminal } = invocation;
-  const { party } = await loadAccount(homePaths(options).account);
+  const paths = homePaths(options);
+  const { party } = await loadAccount(paths.account);
   const copy = await openCopy(invocation, party);
   try {
     await withDevice(options, terminal, async ({ device }) => {
@@ -26,7 +32,9 @@ export const parkShare = async (invocation: Invocation): Promise<void> => {
       if ((await device.vault.list()).includes(keyId)) {
         const own = await device.vault.open(keyId);
         try {
-          refuseOther(copy, own);
+          const from = textOption(options, 'from');
+          refuseOther(copy, own, from === undefined ? '--keyring' : fromOption(from));
+          await refuseWeak(paths, copy);
         } finally {
           own.secret.wipe();
         }
@@ -76,22 +84,45 @@ const openCopy = async (invocation: Invocation, party: string | undefined): Prom
   return openSource(await readSource(invocation), { key: textOption(options, 'key'), party }, terminal);
 };
 
-const refuseOther = ({ opened }: OpenedCopy, own: KeyShare): void => {
-  const { share } = opened;
+const refuseOther = (copy: OpenedCopy, own: KeyShare, from: string): void => {
+  const { share } = copy.opened;
+  const epochs = `The copy is of epoch ${share.group.epoch}; the share on this device is of epoch ${own.group.epoch}. It stays.`;
+  if (share.group.epoch > own.group.epoch) throw behindError(epochs, from);
   const hint =
     'Write the present share there (`keepset usb create FOLDER --again`, `keepset kit`), then park it.';
-  if (share.group.epoch !== own.group.epoch)
-    throw new KeepsetError(
-      'place/stale',
-      `The copy is of epoch ${share.group.epoch}; the share on this device is of epoch ${own.group.epoch}. It stays.`,
-      { hint },
-    );
+  if (share.group.epoch < own.group.epoch) throw new KeepsetError('place/stale', epochs, { hint });
   if (share.party === own.party && bytesEqual(share.secret.reveal(), own.secret.reveal())) return;
   throw new KeepsetError(
     'place/stale',
     'The copy was written before the last repair of this key. The share stays.',
-    {
-      hint,
-    },
+    { hint },
   );
+};
+
+/** The share rests on this copy alone from now on, so what is in memory, mended or unprotected will not do. */
+const refuseWeak = async (paths: HomePaths, { kind, kit, weakness }: OpenedCopy): Promise<void> => {
+  if (weakness === 'repaired')
+    throw new KeepsetError('place/damaged', 'The copy opens only as parity mends it. The share stays.', {
+      hint: '`keepset usb repair FOLDER`, then unplug the stick, plug it in again, and `keepset usb verify FOLDER --replugged`. Better: use another stick.',
+    });
+  if (weakness === 'unencrypted')
+    throw new KeepsetError('input/unsupported', 'The backup is not encrypted. The share stays.', {
+      hint: 'In Finder choose “Encrypt local backup”, back the phone up again, then park it there.',
+    });
+  if (kind !== 'usb') return;
+  const noted = (await loadLedger(paths))
+    .flatMap(({ copies }) => copies)
+    .find(({ sha256 }) => kit !== undefined && bytesEqual(sha256, kit.sha256));
+  if (noted?.state === 'verified') return;
+  throw noted === undefined
+    ? new KeepsetError('place/foreign', 'This device did not write this stick. The share stays.', {
+        hint: 'Write one from here: `keepset usb create FOLDER`. Unplug it, plug it in again, and verify it with --replugged.',
+      })
+    : new KeepsetError(
+        'place/stale',
+        'The stick was not plugged in again since it was written. The share stays.',
+        {
+          hint: 'Unplug it, plug it in again, then `keepset usb verify FOLDER --replugged`, and park.',
+        },
+      );
 };

@@ -4,8 +4,9 @@
  */
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { KeepsetError, toKeepsetError } from '@keepset/bytes';
+import { KeepsetError, bytesEqual, toKeepsetError } from '@keepset/bytes';
 import {
+  candidatesOf,
   findContainers,
   inspectContainer,
   nodeFileSystem,
@@ -49,6 +50,8 @@ export interface CopyFound extends OpenedFile {
   readonly where: string;
   /** Of a copy that the new device can keep up to date. */
   readonly kit?: FoundKit;
+  /** Why the only copy of a share must not rest on it: what lies there was read, but is damaged, or has no protection. */
+  readonly weakness?: 'repaired' | 'unencrypted';
 }
 
 /** All copies at a source that could be opened. The caller wipes each `opened.share.secret`. */
@@ -104,8 +107,15 @@ const fromStick: Opener = async (root, { codes, kit }) => {
   const report = await inspectContainer(container);
   const { opened, candidate } = await openNewest(report, codes);
   const where = `the stick ${root} (kit ${container.kit})`;
+  const isWhole = candidatesOf(report).some(
+    ({ source, sha256 }) => source === 'as-is' && bytesEqual(sha256, candidate.sha256),
+  );
+  const weak = isWhole ? {} : { weakness: 'repaired' as const };
   const about: KitAbout = () => ({ kind: 'usb', kit: container.kit, path: root });
-  return { kind: 'usb', found: [{ where, opened, ...(await kitOf(about, candidate.bytes, codes)) }] };
+  return {
+    kind: 'usb',
+    found: [{ where, opened, ...weak, ...(await kitOf(about, candidate.bytes, codes)) }],
+  };
 };
 
 const fromSheets: Opener = async (_path, { paths, codes: given }) => {
@@ -122,9 +132,10 @@ const kitOf = async (...facts: Parameters<typeof foundKit>): Promise<Pick<CopyFo
 
 const fromFinderBackup: Opener = async (folder, source, terminal) => {
   const content = await openFinderBackup(folder, source.passphrase, terminal);
+  const weak = content.encrypted ? {} : { weakness: 'unencrypted' as const };
   const files = content.shares.map(({ domain, path, bytes, trace }): ClosedCopy => {
     const about = aboutFinderCopy(folder, content, { trace });
-    return { where: `${domain}: ${path}`, bytes, ...(about === undefined ? {} : { about }) };
+    return { where: `${domain}: ${path}`, bytes, ...weak, ...(about === undefined ? {} : { about }) };
   });
   // The password was the backup's; copies inside are opened by their own code.
   return openFiles('finder-backup', files, { ...source, passphrase: undefined }, terminal);
@@ -209,7 +220,7 @@ const kindOfFile = async (path: string): Promise<SourceKind> => {
   return 'file';
 };
 
-interface ClosedCopy {
+interface ClosedCopy extends Pick<CopyFound, 'weakness'> {
   readonly where: string;
   readonly bytes: Uint8Array;
   /** What its kit is, where it lies in one. */
@@ -295,8 +306,13 @@ const openFound = async (
 ): Promise<readonly CopyFound[]> => {
   const codes = keys.filter((key) => typeof key === 'string');
   const found: CopyFound[] = [];
-  for (const { where, bytes, about, opened } of await openEach(files, keys))
-    found.push({ where, opened, ...(about === undefined ? {} : await kitOf(about, bytes, codes)) });
+  for (const { where, bytes, about, weakness, opened } of await openEach(files, keys))
+    found.push({
+      where,
+      opened,
+      ...(weakness === undefined ? {} : { weakness }),
+      ...(about === undefined ? {} : await kitOf(about, bytes, codes)),
+    });
   return found;
 };
 

@@ -21,7 +21,8 @@ export interface ContainerShare {
 }
 
 /**
- * Opens everything the container may hold and gives the share with the highest signed generation.
+ * Opens everything the container may hold and gives the share with the highest signed epoch, and of that the highest
+ * generation.
  * @throws KeepsetError of what stood in the way of the most trusted candidate, as `openShareFile`; `place/damaged` if
  * nothing in the container can be a share.
  */
@@ -63,7 +64,9 @@ export const openNewest = async (
   };
 };
 
-const isNewer = (a: OpenedShare, b: OpenedShare): boolean => a.generation > b.generation;
+/** Devices count generations each for itself: one that was behind may have counted further in an older epoch. */
+const isNewer = (a: OpenedShare, b: OpenedShare): boolean =>
+  (a.share.group.epoch - b.share.group.epoch || a.generation - b.generation) > 0;
 
 /**
  * Compares what was found with the highest the server has heard of.

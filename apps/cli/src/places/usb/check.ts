@@ -1,10 +1,18 @@
 /** Verifying and repairing a stick. */
-import { KeepsetError } from '@keepset/bytes';
+import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import { mirrorCopy, repairContainer } from '@keepset/places';
 import { currentShare } from '../../home/own-shares.ts';
 import type { HomePaths } from '../../home/paths.ts';
+import { behindError, fromOption, refuseBehind } from '../behind.ts';
 import { damageOf, judge, type Judged } from './container.ts';
-import { loadLedger, saveKit, withObservation } from '../ledger.ts';
+import {
+  loadLedger,
+  saveKit,
+  withCopy,
+  withObservation,
+  type LedgerCopy,
+  type LedgerKit,
+} from '../ledger.ts';
 import type { Unlocked } from '../unlock.ts';
 
 /**
@@ -27,13 +35,16 @@ export const verifyStick = async (
 };
 
 /** What was seen of a stick of this device goes into the ledger, and where it was seen. */
-const noteSeen = async (paths: HomePaths, root: string, { known, facts, by }: Judged): Promise<void> => {
-  const copy = known?.copies.find(({ generation }) => generation === facts?.generation);
+const noteSeen = async (paths: HomePaths, root: string, { known, candidate, by }: Judged): Promise<void> => {
+  const copy = notedCopy(known, candidate);
   if (known === undefined || copy === undefined) return;
   const observation =
     by === 'code' ? ({ kind: 'opened' } as const) : ({ kind: 'read', afresh: false } as const);
   await saveKit(paths, withObservation(known, copy, observation, root));
 };
+
+const notedCopy = (kit: LedgerKit | undefined, candidate: Judged['candidate']): LedgerCopy | undefined =>
+  kit?.copies.find(({ sha256 }) => bytesEqual(sha256, candidate.sha256));
 
 const refuseDamage = (judged: Judged): void => {
   const damage = damageOf(judged);
@@ -47,7 +58,7 @@ const refuseDamage = (judged: Judged): void => {
   });
 };
 
-const refuseOldEpoch = async (paths: HomePaths, { facts }: Judged): Promise<void> => {
+const refuseOldEpoch = async (paths: HomePaths, { facts }: Pick<Judged, 'facts'>): Promise<void> => {
   const current = facts === undefined ? undefined : (await currentShare(paths, facts.keyId))?.epoch;
   if (facts === undefined || current === undefined || facts.epoch >= current) return;
   throw new KeepsetError(
@@ -59,10 +70,11 @@ const refuseOldEpoch = async (paths: HomePaths, { facts }: Judged): Promise<void
 
 /**
  * Verifies a stick that was unplugged and plugged in again, then writes the copy into the second slot as well.
- * @throws KeepsetError as {@link verifyStick}; `place/foreign` for a stick this device did not write.
+ * @throws KeepsetError as {@link verifyStick}; `place/foreign` for a stick this device did not write; `place/stale`, with
+ * nothing written, if this device is behind what the stick holds or the server knows.
  */
 export const finishAfterReplug = async (
-  { paths, signer }: Unlocked,
+  { paths, signer, server }: Unlocked,
   root: string,
   kit: string | undefined,
   codes: readonly string[],
@@ -70,23 +82,38 @@ export const finishAfterReplug = async (
   const judged = await verifyStick(paths, root, codes, kit);
   const { known, report, candidate, facts } = judged;
   const noted = (await loadLedger(paths)).find((each) => each.kit === known?.kit);
-  const copy = noted?.copies.find(({ generation }) => generation === facts?.generation);
+  const copy = notedCopy(noted, candidate);
+  const own = facts === undefined ? undefined : await currentShare(paths, facts.keyId);
+  if (facts !== undefined && own !== undefined && facts.epoch > own.epoch)
+    throw behindError(
+      `The stick holds epoch ${facts.epoch}; the share on this device is of epoch ${own.epoch}.`,
+      fromOption(root),
+    );
   if (noted === undefined || copy === undefined)
     throw new KeepsetError('place/foreign', 'This device did not write this stick.', {
       hint: 'Verify it without --replugged; only the device that wrote it completes it.',
     });
+  await refuseBehind(server, noted.keyId, { kit: noted.kit, ...copy });
   const mirrored = await mirrorCopy(report, signer, candidate);
   await saveKit(paths, withObservation(noted, copy, { kind: 'read', afresh: true }, root));
   return { ...judged, report: mirrored, mirrored: true };
 };
 
+/** What was written just now was read back from memory only. */
+const noteUnverified = async (paths: HomePaths, { known, candidate }: Judged): Promise<void> => {
+  const copy = notedCopy(known, candidate);
+  if (known !== undefined && copy?.state === 'verified')
+    await saveKit(paths, withCopy(known, { ...copy, state: 'written' }));
+};
+
 /**
  * Mends what is damaged as far as a whole copy is left. Does nothing to a stick without damage.
  * @returns what was damaged.
- * @throws KeepsetError as {@link judge} and `repairContainer`
+ * @throws KeepsetError as {@link judge} and `repairContainer`; `place/stale`, with nothing written, if the key or this
+ * device knows a later epoch, or the server a newer copy
  */
 export const repairStick = async (
-  { paths, signer }: Unlocked,
+  { paths, signer, server }: Unlocked,
   root: string,
   codes: readonly string[],
   kit?: string,
@@ -95,6 +122,14 @@ export const repairStick = async (
   const judged = await judge(root, ledger, codes, kit);
   const repaired = damageOf(judged);
   if (repaired.length === 0) return { ...judged, repaired };
+  const { facts, candidate, report } = judged;
+  await refuseOldEpoch(paths, judged);
+  await refuseBehind(server, facts?.keyId, {
+    kit: report.container.kit,
+    sha256: candidate.sha256,
+    ...facts,
+  });
   await repairContainer(judged.report, signer, judged.candidate);
+  await noteUnverified(paths, judged);
   return { ...(await judge(root, ledger, codes, judged.report.container.kit)), repaired };
 };

@@ -14,6 +14,7 @@ import {
   type ContainerRef,
   type ContainerReport,
 } from '@keepset/places';
+import { fromOption } from '../behind.ts';
 import { newestWritten, type LedgerCopy, type LedgerKit } from '../ledger.ts';
 
 /** A container that was looked at, and the newest copy in it. */
@@ -41,7 +42,7 @@ export interface CopyFacts {
  * lies beside it.
  * @param older whether an older generation than was written is taken all the same
  * @throws KeepsetError `place/not-found`, `place/foreign` (wrong stick, foreign share), `place/stale` (an older
- * generation than was written), `place/damaged`, `place/locked` (wrong code), `input/invalid-argument` (several).
+ * generation than was written; without a code, a newer copy that this device did not write), `place/damaged`, `place/locked` (wrong code), `input/invalid-argument` (several).
  */
 export const judge = async (
   root: string,
@@ -115,7 +116,9 @@ const byCode = async (
       hint: 'Somebody else’s copy lies where yours was. Keep it apart and use another stick.',
     });
   const isWanted = older && last !== undefined && rollback.generation < last.generation;
-  if (known !== undefined && last !== undefined && !isWanted && !isIntended(known, candidate))
+  // The generations of another device may be lower; the epoch counts first.
+  const isLater = last !== undefined && epoch > last.epoch;
+  if (known !== undefined && last !== undefined && !isWanted && !isLater && !isIntended(known, candidate))
     checkRollback({ kit: known.kit, generation: last.generation, sha256: last.sha256 }, rollback);
   return { candidate, by: 'code', facts: { keyId, epoch, generation: opened.generation } };
 };
@@ -136,13 +139,14 @@ const byLedger = (
   });
   if (best === undefined)
     throw new KeepsetError('place/foreign', 'This stick holds nothing that this device wrote to it.', {
-      hint: 'If it may be a share all the same, verify it with its recovery code.',
+      hint: nextWithCode(report),
     });
   const { candidate, copy } = others.reduce(
     (one, other) => (other.copy.generation > one.copy.generation ? other : one),
     best,
   );
   refuseUnfinished(known);
+  if (!older) refuseNewerUnknown(report, known, candidate);
   if (!older) refuseOlder(copy, newestWritten(known));
   return {
     candidate,
@@ -150,6 +154,31 @@ const byLedger = (
     facts: { keyId: known.keyId, epoch: copy.epoch, generation: copy.generation },
   };
 };
+
+/**
+ * After a recovery elsewhere, the newest copy is one that this device does not know. Older ones it need not know: they
+ * stay in the other slot when a recovery takes the stick over.
+ */
+const refuseNewerUnknown = (report: ContainerReport, { copies }: LedgerKit, chosen: Candidate): void => {
+  const isKnown = (candidate: Candidate): boolean =>
+    copies.some(({ sha256 }) => bytesEqual(sha256, candidate.sha256));
+  const turnOf = ({ turn = -1 }: Candidate): number => turn;
+  const candidates = candidatesOf(report);
+  const last = Math.max(...candidates.filter(({ sha256 }) => bytesEqual(sha256, chosen.sha256)).map(turnOf));
+  // What nothing vouches for is no more than damage where parity gives the slot back, or intact metadata name another.
+  const isUnplaced = ({ turn, slot }: Candidate): boolean =>
+    turn === undefined &&
+    report.metadata === null &&
+    report.slots[slot].content === 'unchecked' &&
+    !report.slots[slot].candidates.some(isKnown);
+  if (!candidates.some((each) => !isKnown(each) && (turnOf(each) > last || isUnplaced(each)))) return;
+  throw new KeepsetError('place/stale', 'The stick holds a newer copy that this device did not write.', {
+    hint: nextWithCode(report),
+  });
+};
+
+const nextWithCode = ({ container: { root } }: ContainerReport): string =>
+  `Another device may have recovered from it since. Open it with its code: keepset usb verify FOLDER --code -. Is its epoch later than that of this device, then this device is behind: keepset recover --lost ${fromOption(root)} --code -. Otherwise keepset usb create FOLDER --again --code - writes the present share.`;
 
 /** Where making the stick was cut off, its code may never have been shown or printed: only the code itself proves it. */
 const refuseUnfinished = (known: LedgerKit): void => {

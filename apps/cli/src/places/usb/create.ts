@@ -14,6 +14,7 @@ import {
 import { generateIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { findKeyId } from '../../home/keys.ts';
+import { behindError, fromOption, refuseBehind } from '../behind.ts';
 import { judge, type Judged } from './container.ts';
 import {
   loadLedger,
@@ -106,17 +107,19 @@ export const createStick = async (
 
 /**
  * Saves the current share over the older copy on a stick of this device, under the recovery code it has.
- * @throws KeepsetError as {@link judge}; `place/foreign` for a stick this device did not write.
+ * @param codes where given, what lies there is opened, and may be a copy of this epoch that this device does not know
+ * @throws KeepsetError as {@link judge} and {@link saveOver}; `place/foreign` for a stick this device did not write.
  */
 export const renewStick = async (
   unlocked: Unlocked,
   terminal: Terminal,
   folder: string,
   key: string | undefined,
+  codes: readonly string[],
 ): Promise<WrittenStick> => {
   const root = resolve(folder);
   const { paths, vault } = unlocked;
-  const judged = await judge(root, await loadLedger(paths), []);
+  const judged = await judge(root, await loadLedger(paths), codes);
   const { known } = judged;
   if (known === undefined)
     throw new KeepsetError('place/foreign', 'This device did not write this stick.', {
@@ -138,20 +141,29 @@ export const renewStick = async (
 /**
  * Writes the share under the code the stick has, into the slot that does not hold the newest copy of which it is certain
  * that it was written: one that was cut off is written over.
+ * @throws KeepsetError `place/stale` if the stick or the server knows something newer; then nothing is written.
  */
 export const saveOver = async (
-  unlocked: Pick<Unlocked, 'paths' | 'signer'>,
+  unlocked: Pick<Unlocked, 'paths' | 'signer' | 'server'>,
   known: LedgerKit,
-  { report, candidate }: Pick<Judged, 'report' | 'candidate'>,
+  { report, candidate, by, facts }: Pick<Judged, 'report' | 'candidate' | 'by' | 'facts'>,
   share: KeyShare,
 ): Promise<LedgerCopy> => {
-  const { paths, signer } = unlocked;
-  const generation = nextGeneration(await loadLedger(paths), known.keyId);
+  const { paths, signer, server } = unlocked;
+  const { keyId, epoch } = share.group;
+  if (facts !== undefined && facts.epoch > epoch)
+    throw behindError(
+      `The stick holds epoch ${facts.epoch}; the share on this device is of epoch ${epoch}.`,
+      fromOption(report.container.root),
+    );
+  const generation = Math.max(nextGeneration(await loadLedger(paths), keyId), 1 + (facts?.generation ?? 0));
   const { copy, bytes } = await encodeCopy(unlocked, share, generation, known.recipient);
+  await refuseBehind(server, keyId, { kit: known.kit, ...copy });
   await saveKit(paths, withCopy(known, copy));
   const last = newestWritten(known)?.sha256;
   const certain = candidatesOf(report).find(({ sha256 }) => last !== undefined && bytesEqual(sha256, last));
-  await saveCopy(report, bytes, signer, certain ?? candidate);
+  // What a code opened is whole.
+  await saveCopy(report, bytes, signer, by === 'code' ? candidate : (certain ?? candidate));
   const written: LedgerCopy = { ...copy, state: 'written' };
   await saveKit(paths, withCopy(known, written));
   return written;
