@@ -1,4 +1,5 @@
 /** The page for passkeys, asked over real connections by whoever is no browser, or not the right one. */
+import { createECDH, webcrypto } from 'node:crypto';
 import { request } from 'node:http';
 import { networkInterfaces } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -52,6 +53,37 @@ const post = (path: string, body?: string | Uint8Array, code = relay.code): Prom
     body ?? '',
   );
 
+const publicKeyOfPage = async (): Promise<string> =>
+  / data-key="([\w-]{87})"/.exec((await send('GET', '/')).body)?.[1] ?? '';
+
+/** Seals with the other cryptography of Node, as a browser does. */
+const seal = async (
+  answer: Uint8Array<ArrayBuffer>,
+  label: string,
+  publicKey: string,
+): Promise<Uint8Array> => {
+  const { subtle } = webcrypto;
+  const curve = { name: 'ECDH', namedCurve: 'P-256' };
+  const theirs = Buffer.from(publicKey, 'base64url');
+  const own = await subtle.generateKey(curve, false, ['deriveBits']);
+  const ownPublic = Buffer.from(await subtle.exportKey('raw', own.publicKey));
+  const to = { name: 'ECDH', public: await subtle.importKey('raw', theirs, curve, false, []) };
+  const shared = await subtle.deriveBits(to, own.privateKey, 256);
+  const secret = await subtle.importKey('raw', shared, 'HKDF', false, ['deriveKey']);
+  const salt = Buffer.concat([ownPublic, theirs]);
+  const key = await subtle.deriveKey(
+    { name: 'HKDF', hash: 'SHA-256', salt, info: Buffer.from(label) },
+    secret,
+    { name: 'AES-GCM', length: 256 },
+    false,
+    ['encrypt'],
+  );
+  const box = await subtle.encrypt({ name: 'AES-GCM', iv: new Uint8Array(12) }, key, answer);
+  return Buffer.concat([ownPublic, Buffer.from(box)]);
+};
+const answerTo = async (id: number, answer: Uint8Array<ArrayBuffer>): Promise<Reply> =>
+  post(`/answer/${id}`, await seal(answer, `keepset/passkey-answer/v1/${id}`, await publicKeyOfPage()));
+
 const party = { id: 'localhost', name: 'Keepset' };
 const evaluate = (): Promise<readonly [Uint8Array, Uint8Array]> =>
   browserPasskey(relay.credentials, party, Uint8Array.of(1, 2, 3)).evaluate(
@@ -82,7 +114,7 @@ describe('the page', () => {
     const asked = evaluate();
     const origin = `http://localhost:${relay.port}`;
     const authorization = `Bearer ${relay.code}`;
-    for (const path of ['/next', '/answer/1', '/refusal/1']) {
+    for (const path of ['/next', '/answer/1', '/refusal/1', '/gone']) {
       // A name that an attacker points to this computer (DNS rebinding), and the address itself.
       for (const host of [`evil.example:${relay.port}`, `127.0.0.1:${relay.port}`, 'localhost'])
         expect(await send('POST', path, { host, origin, authorization })).toMatchObject({
@@ -96,13 +128,14 @@ describe('the page', () => {
           body: '',
         });
       expect(await send('POST', path, { authorization })).toMatchObject({ status: 403, body: '' });
-      expect(await send('POST', path, { origin })).toMatchObject({ status: 401, body: '' });
+      if (path !== '/gone')
+        expect(await send('POST', path, { origin })).toMatchObject({ status: 401, body: '' });
     }
     // Still asked, by the page alone.
     const { body } = await post('/next');
     expect(JSON.parse(body)).toMatchObject({ id: 1, kind: 'get', text: 'First.', step: 1, steps: 2 });
     const values = Uint8Array.from({ length: 64 }, (_, i) => i);
-    const answered = post('/answer/1', values);
+    const answered = answerTo(1, values);
     const [first, second] = await asked;
     expect([...first, ...second]).toEqual([...values]);
     await relay.close('done');
@@ -129,7 +162,7 @@ describe('an answer', () => {
   it('counts once, for its own question, and must not be long', async () => {
     const asked = codeOf(evaluate());
     expect((await post('/answer/2', 'x')).status).toBe(409);
-    expect((await post('/answer/1', new Uint8Array(1025))).status).toBe(413);
+    expect((await post('/answer/1', new Uint8Array(1106))).status).toBe(413);
     expect((await post('/other/1', 'x')).status).toBe(404);
     const refused = post('/refusal/1', 'NotAllowedError');
     expect(await asked).toBe('place/locked');
@@ -141,24 +174,48 @@ describe('an answer', () => {
     expect(await next).toBe('input/unsupported');
   });
 
+  it('is taken only if it is sealed to this command, and for its question', async () => {
+    const asked = evaluate();
+    const values = Uint8Array.from({ length: 64 }, (_, i) => i);
+    const label = 'keepset/passkey-answer/v1/1';
+    const key = await publicKeyOfPage();
+    const good = await seal(values, label, key);
+    const changed = (at: number): Uint8Array => good.map((byte, i) => (i === at ? byte ^ 1 : byte));
+    for (const bad of [
+      values,
+      new Uint8Array(200),
+      changed(0),
+      changed(40),
+      changed(70),
+      changed(good.length - 1),
+      good.subarray(0, -1),
+      await seal(values, 'keepset/passkey-answer/v1/2', key),
+      await seal(values, label, createECDH('prime256v1').generateKeys('base64url')),
+    ])
+      expect(await post('/answer/1', bad)).toMatchObject({ status: 400, body: '' });
+    void post('/answer/1', good).catch(() => undefined);
+    const [first, second] = await asked;
+    expect([...first, ...second]).toEqual([...values]);
+  });
+
   it.each([
     ['no values', new Uint8Array(0)],
     ['one value', new Uint8Array(32)],
     ['more than two', new Uint8Array(96)],
   ])('with %s is no PRF', async (_what, answer) => {
     const asked = codeOf(evaluate());
-    void post('/answer/1', answer).catch(() => undefined);
+    void answerTo(1, answer).catch(() => undefined);
     expect(await asked).toBe('input/unsupported');
   });
 
   it('of a passkey without PRF makes none', async () => {
     for (const [id, answer] of [Uint8Array.of(0, 9, 9), Uint8Array.of(1), new Uint8Array(0)].entries()) {
       const made = codeOf(createPasskey(relay.credentials, party, 'Ada'));
-      void post(`/answer/${id + 1}`, answer).catch(() => undefined);
+      void answerTo(id + 1, answer).catch(() => undefined);
       expect(await made).toBe('input/unsupported');
     }
     const made = createPasskey(relay.credentials, party, 'Ada');
-    void post('/answer/4', Uint8Array.of(1, 9, 8)).catch(() => undefined);
+    void answerTo(4, Uint8Array.of(1, 9, 8)).catch(() => undefined);
     expect(await made).toEqual(Uint8Array.of(9, 8));
   });
 });
