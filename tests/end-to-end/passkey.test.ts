@@ -103,14 +103,17 @@ const addOnTerminal = async (args: readonly string[]): Promise<void> => {
   for (const name of ['xdg-open', 'open']) {
     writeFileSync(
       join(programs, name),
-      `#!/bin/sh\necho "$@" > '${opened}.new' && mv '${opened}.new' '${opened}'\n`,
+      `#!/bin/sh\nenv > '${opened}.env'; echo "$@" > '${opened}.new' && mv '${opened}.new' '${opened}'\n`,
     );
     chmodSync(join(programs, name), 0o755);
   }
-  const env = { PATH: `${programs}:${process.env['PATH'] ?? ''}`, DISPLAY: ':0' };
+  const env = { PATH: `${programs}:${process.env['PATH'] ?? ''}`, DISPLAY: ':0', KEEPSET_TEST: 'secret' };
   const running = startOnTerminal(args, { env });
-  await vi.waitFor(() => expect(running.stdout()).toContain('on this computer:'), 60_000);
+  await vi.waitFor(() => expect(running.stdout()).toContain('type this code there:'), 60_000);
   await vi.waitFor(() => expect(existsSync(opened)).toBe(true), 60_000);
+  expect(running.stdout()).not.toContain('#');
+  expect(readFileSync(`${opened}.env`, 'utf8')).toMatch(/^DISPLAY=:0$/m);
+  expect(readFileSync(`${opened}.env`, 'utf8')).not.toContain('KEEPSET_');
   // What a program is started with, everybody on the computer can read: the code is not in it.
   const page = readFileSync(opened, 'utf8').trim();
   expect(page).toMatch(/^http:\/\/localhost:\d+\/$/);

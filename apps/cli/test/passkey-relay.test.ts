@@ -1,11 +1,23 @@
-/** The page for passkeys, asked over real connections by whoever is no browser, or not the right one. */
-import { createECDH, webcrypto } from 'node:crypto';
+/**
+ * The page for passkeys, asked over real connections by whoever is no browser, or not the right one; and what lies
+ * beside a copy, after a cloud drive had it.
+ */
+import { createECDH, createHash, webcrypto } from 'node:crypto';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { browserPasskey, createPasskey } from '@keepset/places';
+import { browserPasskey, createPasskey, encodePasskeyName, type PasskeyName } from '@keepset/places';
+import { openShareFile } from '@keepset/wire';
 import { codeOf } from '../../../packages/places/test/contract.ts';
+import { makeWriter } from '../../../packages/places/test/shares.ts';
+import { temporaryFolder } from '../../../tests/support/folders.ts';
+import { homePaths } from '../src/home/paths.ts';
 import { openRelay, type Relay } from '../src/passkey/relay.ts';
+import { findPasskey, lookAtPasskey, writePasskey } from '../src/passkey/way.ts';
+import { adoptKit, foundKit } from '../src/places/adopt.ts';
+import { loadLedger } from '../src/places/ledger.ts';
 
 interface Reply {
   readonly status: number;
@@ -217,5 +229,86 @@ describe('an answer', () => {
     const made = createPasskey(relay.credentials, party, 'Ada');
     void answerTo(4, Uint8Array.of(1, 9, 8)).catch(() => undefined);
     expect(await made).toEqual(Uint8Array.of(9, 8));
+  });
+});
+
+describe('the files beside a copy', () => {
+  const [kit, otherKit] = ['a4dq2m7xkzt5hw3c6vnybejrfo', 'q7b2fz5mwx3k6hjtcydoranve4'];
+  const nameOf = (n: number): PasskeyName => ({ credentialId: Uint8Array.of(n), rpId: 'localhost' });
+  const sealed = Uint8Array.of(1, 2, 3);
+  const hashOf = (bytes: Uint8Array): Uint8Array =>
+    Uint8Array.from(createHash('sha256').update(bytes).digest());
+  const newFolder = (): { root: string; folder: string; other: string } => {
+    const root = temporaryFolder();
+    return { root, folder: join(root, `keepset-${kit}`), other: join(root, `keepset-${otherKit}`) };
+  };
+
+  it('are found where those of another copy are damaged', async () => {
+    const { root, folder, other } = newFolder();
+    await writePasskey(folder, { sealed, name: nameOf(1) });
+    await writePasskey(other, { sealed, name: nameOf(2) });
+    expect(await codeOf(findPasskey(root))).toBe('input/invalid-argument');
+    for (const bad of ['not a name', encodePasskeyName({ ...nameOf(2), rpId: 'evil.example' })]) {
+      writeFileSync(join(other, 'passkey.txt'), bad);
+      expect(await findPasskey(root)).toMatchObject({ kit, name: nameOf(1) });
+      expect(await codeOf(findPasskey(root, otherKit))).toBe('place/damaged');
+    }
+  });
+
+  it('are looked at both; without the name they still open', async () => {
+    const { folder } = newFolder();
+    const { readBackAt, ...known } = await writePasskey(folder, { sealed, name: nameOf(1) });
+    expect(readBackAt).toMatch(/^20/);
+    expect(await lookAtPasskey(folder, known)).toEqual({ status: 'intact' });
+    const path = join(folder, 'passkey.txt');
+    writeFileSync(path, encodePasskeyName(nameOf(2)));
+    expect(await lookAtPasskey(folder, known)).toMatchObject({
+      status: 'damaged',
+      reason: expect.stringContaining('passkey.txt'),
+    });
+    // Noted before names were.
+    expect(await lookAtPasskey(folder, { sha256: known.sha256 })).toEqual({ status: 'intact' });
+    rmSync(path);
+    expect(await lookAtPasskey(folder, known)).toEqual({ status: 'intact' });
+    writeFileSync(join(folder, 'passkey.age'), 'x');
+    expect(await lookAtPasskey(folder, known)).toMatchObject({ status: 'damaged' });
+  });
+
+  it('never name an older passkey, even if writing them fails half-way', async () => {
+    const { folder } = newFolder();
+    mkdirSync(join(folder, 'passkey.age'), { recursive: true });
+    writeFileSync(join(folder, 'passkey.txt'), encodePasskeyName(nameOf(1)));
+    expect(await codeOf(writePasskey(folder, { sealed, name: nameOf(2) }))).toMatch(/^place\//);
+    expect(existsSync(join(folder, 'passkey.txt'))).toBe(false);
+  });
+
+  it('are noted as opened after a recovery only if they are those that were opened', async () => {
+    const { root, folder } = newFolder();
+    const writer = await makeWriter();
+    const file = await writer.write(1);
+    const about = await foundKit(() => ({ kind: 'folder', kit, path: root }), file, [writer.key]);
+    if (about === undefined) throw new Error('the code opens it');
+    const opened = await openShareFile(file, [writer.key]);
+    await writePasskey(folder, { sealed, name: nameOf(1) });
+    const opener = await findPasskey(root);
+    // The drive brings another file while the recovery runs.
+    const swapped = Uint8Array.of(9);
+    writeFileSync(join(folder, 'passkey.age'), swapped);
+    const adopt = async (passkey: Parameters<typeof adoptKit>[3]): Promise<unknown> => {
+      const paths = homePaths({ home: temporaryFolder() });
+      await adoptKit(paths, about, opened, passkey);
+      return (await loadLedger(paths))[0];
+    };
+    const openedAt: unknown = expect.stringMatching(/^20/);
+    const unopened: unknown = expect.not.objectContaining({ openedAt });
+    expect(await adopt(opener)).toMatchObject({
+      passkey: { sha256: hashOf(sealed), openedAt },
+      copies: [unopened],
+    });
+    const other = await adopt({ ...opener, kit: otherKit });
+    expect(other).toMatchObject({ passkey: { sha256: hashOf(swapped) }, copies: [unopened] });
+    expect(other).toMatchObject({ passkey: unopened });
+    expect(await adopt(undefined)).toMatchObject({ passkey: unopened, copies: [{ openedAt }] });
+    opened.share.secret.wipe();
   });
 });
