@@ -12,6 +12,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
@@ -102,14 +103,17 @@ const addOnTerminal = async (args: readonly string[]): Promise<void> => {
   for (const name of ['xdg-open', 'open']) {
     writeFileSync(
       join(programs, name),
-      `#!/bin/sh\necho "$@" > '${opened}.new' && mv '${opened}.new' '${opened}'\n`,
+      `#!/bin/sh\nenv > '${opened}.env'; echo "$@" > '${opened}.new' && mv '${opened}.new' '${opened}'\n`,
     );
     chmodSync(join(programs, name), 0o755);
   }
-  const env = { PATH: `${programs}:${process.env['PATH'] ?? ''}`, DISPLAY: ':0' };
+  const env = { PATH: `${programs}:${process.env['PATH'] ?? ''}`, DISPLAY: ':0', KEEPSET_TEST: 'secret' };
   const running = startOnTerminal(args, { env });
-  await vi.waitFor(() => expect(running.stdout()).toContain('on this computer:'), 60_000);
+  await vi.waitFor(() => expect(running.stdout()).toContain('type this code there:'), 60_000);
   await vi.waitFor(() => expect(existsSync(opened)).toBe(true), 60_000);
+  expect(running.stdout()).not.toContain('#');
+  expect(readFileSync(`${opened}.env`, 'utf8')).toMatch(/^DISPLAY=:0$/m);
+  expect(readFileSync(`${opened}.env`, 'utf8')).not.toContain('KEEPSET_');
   // What a program is started with, everybody on the computer can read: the code is not in it.
   const page = readFileSync(opened, 'utf8').trim();
   expect(page).toMatch(/^http:\/\/localhost:\d+\/$/);
@@ -295,5 +299,68 @@ describe('the port', () => {
     await browser.replaceProvider({ agrees: false });
     const [declined] = await Promise.all([codeOf(createPasskey(relay.credentials, party, 'Ada')), giveUp()]);
     expect(declined).toBe('place/locked');
+  });
+});
+
+describe('whoever listens at the port next', () => {
+  const party = { id: 'localhost', name: 'Keepset' };
+  const servers: Server[] = [];
+  afterEach(() => servers.splice(0).forEach((server) => server.close()));
+
+  /** A question is on screen when another user of the computer ends the command and takes its port. */
+  const takePort = async (got: Buffer[]): Promise<Uint8Array> => {
+    await browser.replaceProvider();
+    const relay = await openRelay({ title: 'Test', steps: [] });
+    const { credentials, port, code } = relay;
+    await browser.page.goto(`http://localhost:${port}/#${code}`);
+    const made = createPasskey(credentials, party, 'Ada');
+    await agree(1);
+    const passkey = browserPasskey(credentials, party, await made);
+    const identity = openingKeyOf(await generateIdentity());
+    const [sealed] = await Promise.all([sealIdentityToPasskey(identity, passkey), agree(2)]);
+    const opening = codeOf(openIdentityWithPasskey(sealed, passkey));
+    await browser.page.locator('#use:enabled').waitFor();
+    const origin = `http://localhost:${port}`;
+    const headers = { origin, authorization: 'Bearer aaaaaaaa' };
+    for (let i = 0; i < 5; i += 1) await fetch(`${origin}/next`, { method: 'POST', headers });
+    expect(await opening).toBe('place/unreachable');
+    await relay.close('failed');
+    for (const host of ['127.0.0.1', '::1']) {
+      const server = createServer((incoming, response) => {
+        const parts: Buffer[] = [];
+        incoming.on('data', (part: Buffer) => parts.push(part));
+        incoming.on('end', () => {
+          got.push(Buffer.concat(parts));
+          response.end('{"end":"done"}');
+        });
+      });
+      servers.push(server);
+      await new Promise<void>((done) => server.on('error', () => done()).listen(port, host, done));
+    }
+    return sealed;
+  };
+
+  it('is asked and told nothing: the page has seen the end', async () => {
+    const got: Buffer[] = [];
+    await takePort(got);
+    await pageSays('The command is not waiting any more');
+    expect(await browser.page.locator('button:visible').count()).toBe(0);
+    expect(got).toEqual([]);
+  });
+
+  it('reads no answer, even if the page has not seen the end', async () => {
+    await browser.page.route('**/gone', () => undefined);
+    const got: Buffer[] = [];
+    const sealed = await takePort(got);
+    await browser.page.locator('#use').click();
+    await pageSays('Done');
+    expect(got.map(({ length }) => length)).toEqual([65 + 64 + 16]);
+    const bytes = new Uint8Array(got[0] ?? []);
+    for (let at = 0; at + 64 <= bytes.length; at += 1) {
+      const values = [bytes.slice(at, at + 32), bytes.slice(at + 32, at + 64)] as const;
+      const evaluate = (): Promise<typeof values> => Promise.resolve(values);
+      expect(await codeOf(openIdentityWithPasskey(sealed, { evaluate }))).toBe('place/locked');
+    }
+    await browser.page.unroute('**/gone');
   });
 });

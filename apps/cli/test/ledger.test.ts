@@ -52,7 +52,7 @@ it('loads ledgers of the first version, judges them by what they say, and writes
   expect(readdirSync(join(root, 'usb-ledger'))).toEqual(names);
   expect(bytes(join(root, 'usb-ledger'))).toEqual(bytes(fixtures));
   const passkey = { sha256: new Uint8Array(32), readBackAt: now };
-  for (const known of [passkey, { ...passkey, openedAt: now }]) {
+  for (const known of [passkey, { ...passkey, nameSha256: new Uint8Array(32), openedAt: now }]) {
     await saveKit(paths, { ...stick, passkey: known });
     expect((await loadLedger(paths))[0]).toEqual({ ...stick, passkey: known });
   }

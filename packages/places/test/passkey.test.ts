@@ -73,6 +73,18 @@ describe('a passkey', () => {
     );
   });
 
+  const counting = Uint8Array.from({ length: 32 }, (_, i) => i);
+  it.each([
+    ['nothing', new Uint8Array(0), new Uint8Array(0)],
+    ['zeros', new Uint8Array(32), new Uint8Array(32).fill(1)],
+    ['one value twice', counting, counting],
+    ['a short value', counting, counting.slice(1)],
+    ['a constant beside a secret', counting, new Uint8Array(32).fill(7)],
+  ])('that gives %s seals nothing', async (_what, first, second) => {
+    const passkey: Passkey = { evaluate: () => Promise.resolve([first.slice(), second.slice()]) };
+    expect(await codeOf(sealIdentityToPasskey(writer.key, passkey))).toBe('input/unsupported');
+  });
+
   it('that is declined or deleted says so', async () => {
     expect(await codeOf(createPasskey(authenticator({ declines: true }), party, 'Ada'))).toBe('place/locked');
     const { passkey } = await makePasskey();
@@ -101,7 +113,7 @@ describe('the stanza', () => {
     }
   });
 
-  it('that is malformed is damage, and foreign ones ask nobody', async () => {
+  it('that is malformed or one of several is damage, and foreign ones ask nobody', async () => {
     const { passkey, prompts } = await makePasskey();
     const identity = passkeyIdentity(passkey);
     const label = 'age-encryption.org/fido2prf';
@@ -118,6 +130,11 @@ describe('the stanza', () => {
           Promise.resolve(identity.unwrapFileKey([new Stanza([...args], new Uint8Array(length))])),
         ),
       ).toBe('place/damaged');
+    const two = [
+      new Stanza([label, nonce], new Uint8Array(32)),
+      new Stanza([label, nonce], new Uint8Array(32)),
+    ];
+    expect(await codeOf(Promise.resolve(identity.unwrapFileKey(two)))).toBe('place/damaged');
     const file = await encodeShareFile(
       writer.share,
       { generation: 1, createdAt: '2026-11-22T08:00:00Z' },

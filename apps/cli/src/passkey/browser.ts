@@ -1,5 +1,6 @@
 /** Asking a passkey through whatever browser the user has on this computer. */
 import { spawn } from 'node:child_process';
+import { win32 } from 'node:path';
 import type { CredentialsContainer } from '@keepset/places';
 import type { OptionSpec, OptionValues } from '../command.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -23,11 +24,13 @@ export const withBrowser = async <T>(
   const relay = await openRelay(texts);
   const page = `http://localhost:${relay.port}/`;
   try {
-    if (terminal.canAsk && options['no-browser'] !== true && openInBrowser(page))
-      terminal.note(
-        `Your browser opens ${page}: type this code there:  ${relay.code.slice(0, 4)}-${relay.code.slice(4)}`,
-      );
-    terminal.note(`For the passkey open this page in a browser on this computer:  ${page}#${relay.code}`);
+    const isOpened = terminal.canAsk && options['no-browser'] !== true && openInBrowser(page);
+    // One of the two: whoever is given an address with the code in it does not type the code.
+    terminal.note(
+      isOpened
+        ? `Your browser opens ${page}: type this code there:  ${relay.code.slice(0, 4)}-${relay.code.slice(4)}`
+        : `For the passkey open this page in a browser on this computer:  ${page}#${relay.code}`,
+    );
     const done = await work(relay.credentials);
     await relay.close('done');
     return done;
@@ -45,7 +48,9 @@ const openInBrowser = (page: string): boolean => {
     process.env['DISPLAY'] === undefined &&
     process.env['WAYLAND_DISPLAY'] === undefined;
   if (command === undefined || isHeadless) return false;
-  const child = spawn(command, [...args, page], { detached: true, stdio: 'ignore' });
+  // The passphrase of the device may be in the environment.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^keepset_/i.test(name)));
+  const child = spawn(command, [...args, page], { detached: true, stdio: 'ignore', env });
   // The address stands in the terminal as well.
   child.on('error', () => undefined);
   child.unref();
@@ -54,5 +59,9 @@ const openInBrowser = (page: string): boolean => {
 
 const openers: Partial<Record<NodeJS.Platform, readonly string[]>> = {
   darwin: ['open'],
-  win32: ['rundll32', 'url.dll,FileProtocolHandler'],
+  // By its path: Windows looks for a bare name in the present folder first.
+  win32: [
+    win32.join(process.env['SystemRoot'] ?? 'C:\\Windows', 'System32', 'rundll32.exe'),
+    'url.dll,FileProtocolHandler',
+  ],
 };

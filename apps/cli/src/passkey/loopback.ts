@@ -25,12 +25,14 @@ export const listenOnLoopback = async (listenerFor: (port: number) => RequestLis
     try {
       servers.push(await listen('::1', port));
     } catch (thrown) {
-      if (isTaken(thrown)) {
+      // Without IPv6 nobody else can listen there either.
+      if (!isOneOf(thrown, ['EADDRNOTAVAIL', 'EAFNOSUPPORT'])) {
         first.close();
-        if (attempt < 10) continue;
-        throw new KeepsetError('place/unreachable', 'No port is free on this computer.', { cause: thrown });
+        if (isOneOf(thrown, ['EADDRINUSE']) && attempt < 10) continue;
+        throw new KeepsetError('place/unreachable', 'No port on this computer can be used.', {
+          cause: thrown,
+        });
       }
-      // A computer without IPv6: nobody else can listen there either.
     }
     for (const server of servers) server.on('request', listenerFor(port));
     return {
@@ -41,8 +43,8 @@ export const listenOnLoopback = async (listenerFor: (port: number) => RequestLis
   }
 };
 
-const isTaken = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+const isOneOf = (error: unknown, codes: readonly string[]): boolean =>
+  error instanceof Error && 'code' in error && codes.some((code) => code === error.code);
 
 const listen = (host: string, port: number): Promise<Server> =>
   new Promise((resolve, reject) => {

@@ -4,7 +4,8 @@
  *
  * Whoever sends answers could choose the values that a recovery code is sealed with, so requests need a code that only
  * the terminal shows, and come from the page itself: Host and Origin are checked, other sites are given nothing.
- * See docs/decisions/0021.
+ * Whoever listens at the port when the command has ended can read no answer: each is sealed to a key that the page was
+ * served with. See docs/decisions/0021.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -13,6 +14,7 @@ import { join } from 'node:path';
 import { KeepsetError, fromUtf8, toBase32, toBase64Url, utf8ToBytes } from '@keepset/bytes';
 import type { CredentialsContainer } from '@keepset/places';
 import { listenOnLoopback } from './loopback.ts';
+import { newAnswerKey, sealLength } from './sealed-answer.ts';
 
 /** What the page says. */
 export interface PageTexts {
@@ -43,7 +45,9 @@ interface Question {
 /** A wrong code so many times is no mistake. */
 const maxWrongCodes = 5;
 /** A credential id has at most 1023 bytes. */
-const maxAnswer = 1024;
+const maxAnswer = 1024 + sealLength;
+/** Browsers give up on a request that takes a minute (Safari) or five. */
+const watchMs = 20_000;
 
 /**
  * Serves the page on a free port of the loopback interface.
@@ -51,7 +55,8 @@ const maxAnswer = 1024;
  * @throws KeepsetError `place/unreachable`; the questions: this too, if no answer comes in time.
  */
 export const openRelay = async (texts: PageTexts, patienceMs = 300_000): Promise<Relay> => {
-  const page = await readPage();
+  const answerKey = newAnswerKey();
+  const page = await readPage(answerKey.publicKey);
   const code = newCode();
   const waiting = new Set<ServerResponse>();
   let question: Question | undefined;
@@ -117,7 +122,9 @@ export const openRelay = async (texts: PageTexts, patienceMs = 300_000): Promise
     if (body === undefined) return refuse(response, 413);
     if (what !== 'next') {
       if (question?.id !== Number(id)) return refuse(response, 409);
-      settle(what === 'answer' ? body : refusalOf(body));
+      const answer = what === 'answer' ? answerKey.open(body, question.id) : refusalOf(body);
+      if (answer === undefined) return refuse(response, 400);
+      settle(answer);
     }
     reply(response);
   };
@@ -134,6 +141,7 @@ export const openRelay = async (texts: PageTexts, patienceMs = 300_000): Promise
     if (method !== 'POST') return refuse(response, 405);
     // A browser says truly from where a request comes; other programs need the code all the same.
     if (request.headers.origin !== `http://${host}`) return refuse(response, 403);
+    if (path === '/gone') return watch(response);
     act(request, response, path).catch(() => response.destroy());
   };
 
@@ -169,7 +177,7 @@ const headers = {
   'cache-control': 'no-store',
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-resource-policy': 'same-origin',
-  'referrer-policy': 'no-referrer',
+  'referrer-policy': 'same-origin',
   'x-content-type-options': 'nosniff',
   // Each answer ends its connection, so that none outlives the command.
   connection: 'close',
@@ -181,11 +189,12 @@ const types: Readonly<Record<string, string>> = {
   'page.js': 'text/javascript; charset=utf-8',
 };
 
-const readPage = async (): Promise<
-  ReadonlyMap<string, { readonly type: string; readonly content: Uint8Array }>
-> => {
+const readPage = async (
+  publicKey: string,
+): Promise<ReadonlyMap<string, { readonly type: string; readonly content: string }>> => {
   const files = Object.entries(types).map(async ([name, type]) => {
-    const content = await readFile(join(import.meta.dirname, 'page', name));
+    const text = await readFile(join(import.meta.dirname, 'page', name), 'utf8');
+    const content = text.replace('data-key=""', `data-key="${publicKey}"`);
     return [name === 'index.html' ? '/' : `/${name}`, { type, content }] as const;
   });
   return new Map(await Promise.all(files));
@@ -201,6 +210,15 @@ const isEqual = (given: string, wanted: string): boolean => {
 
 const refuse = (response: ServerResponse, status: number): void => {
   response.writeHead(status).end();
+};
+
+/**
+ * Answers late and with nothing: it breaks when the command ends, and so the page knows. Takes no code, since the page is
+ * to know while it asks for that.
+ */
+const watch = (response: ServerResponse): void => {
+  const timer = setTimeout(() => response.end(), watchMs);
+  response.on('close', () => clearTimeout(timer));
 };
 
 /** The body, or undefined if it is too long. */

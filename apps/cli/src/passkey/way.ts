@@ -43,7 +43,9 @@ export interface FoundPasskey {
   readonly sealed: Uint8Array;
   /** Absent where only the sealed code is left: the user then picks the passkey. */
   readonly name: PasskeyName | undefined;
+  readonly hashes: Hashes;
 }
+type Hashes = Pick<LedgerPasskey, 'sha256' | 'nameSha256'>;
 
 /** It cannot expire, be sold or be taken away, as other domains can. See docs/decisions/0021. */
 const site: RelyingParty = { id: 'localhost', name: 'Keepset' };
@@ -89,12 +91,14 @@ export const writePasskey = async (
   folder: string,
   { sealed, name }: PasskeyFiles,
 ): Promise<LedgerPasskey> => {
+  // Cut off in between, the files never name an older passkey than the one that was sealed to.
+  await rm(join(folder, nameFile), { force: true });
   await writeDurably(join(folder, sealedFile), sealed);
   await writeDurably(join(folder, nameFile), describe(name));
   const found = await readPasskey(folder);
   if (found === undefined || !bytesEqual(found.sealed, sealed))
     throw new KeepsetError('place/damaged', 'What the passkey opens does not read back as it was written.');
-  return { sha256: sha256(sealed), readBackAt: new Date().toISOString() };
+  return { ...found.hashes, readBackAt: new Date().toISOString() };
 };
 
 /** Takes the two files away, of a copy that could not be written. */
@@ -111,7 +115,7 @@ const describe = (name: PasskeyName): string =>
   ].join('\n');
 
 /**
- * The one passkey at a place.
+ * The one passkey at a place. Files that cannot be read hide no others.
  * @param path folder of a cloud drive or of one copy, or a file in the latter.
  * @param prefix beginning of the kit's id, where there are several.
  * @throws KeepsetError `place/not-found`, `input/invalid-argument` (several), `place/damaged`, `place/foreign`.
@@ -126,13 +130,20 @@ export const findPasskey = async (path: string, prefix = ''): Promise<FoundPassk
   const root = facts.kind === 'file' ? dirname(start) : start;
   const folders = facts.kind === 'folder' ? [root, ...(await foldersIn(root))] : [root];
   const found: FoundPasskey[] = [];
+  let unreadable: KeepsetError | undefined;
   for (const folder of folders) {
     const kit = /^keepset-([a-z2-7]{26})$/.exec(basename(folder))?.[1];
-    const passkey = kit?.startsWith(prefix.toLowerCase()) === true ? await readPasskey(folder) : undefined;
-    if (kit !== undefined && passkey !== undefined) found.push({ kit, ...passkey });
+    if (kit?.startsWith(prefix.toLowerCase()) !== true) continue;
+    try {
+      const passkey = await readPasskey(folder);
+      if (passkey !== undefined) found.push({ kit, ...passkey });
+    } catch (thrown) {
+      unreadable = toKeepsetError(thrown);
+      if (unreadable.family === 'bug') throw thrown;
+    }
   }
   const [one, ...others] = found;
-  if (one === undefined) throw noPasskey();
+  if (one === undefined) throw unreadable ?? noPasskey();
   if (others.length > 0)
     throw new KeepsetError('input/invalid-argument', `Several copies at ${path} have a passkey; say which.`, {
       hint: `Give the folder of one of them: ${found.map(({ kit }) => `keepset-${kit}`).join(', ')}`,
@@ -156,10 +167,22 @@ const foldersIn = async (root: string): Promise<readonly string[]> => {
 
 /** @returns undefined where there is none. */
 export const readPasskey = async (folder: string): Promise<Omit<FoundPasskey, 'kit'> | undefined> => {
+  const files = await readFiles(folder);
+  if (files === undefined) return undefined;
+  const { sealed, named } = files;
+  const nameHash = named === undefined ? {} : { nameSha256: sha256(named) };
+  return {
+    sealed,
+    name: named === undefined ? undefined : parseName(named),
+    hashes: { sha256: sha256(sealed), ...nameHash },
+  };
+};
+
+const readFiles = async (
+  folder: string,
+): Promise<{ readonly sealed: Uint8Array; readonly named: Uint8Array | undefined } | undefined> => {
   const sealed = await readSmall(join(folder, sealedFile));
-  if (sealed === undefined) return undefined;
-  const named = await readSmall(join(folder, nameFile));
-  return { sealed, name: named === undefined ? undefined : parseName(named) };
+  return sealed === undefined ? undefined : { sealed, named: await readSmall(join(folder, nameFile)) };
 };
 
 const parseName = (text: Uint8Array): PasskeyName => {
@@ -221,25 +244,33 @@ const withNextStep = (error: KeepsetError): KeepsetError => {
 };
 
 /** A kit with the passkey that lies beside it. */
-export const withPasskeySeen = (kit: LedgerKit, { sealed }: Pick<FoundPasskey, 'sealed'>): LedgerKit => ({
+export const withPasskeySeen = (kit: LedgerKit, { hashes }: Pick<FoundPasskey, 'hashes'>): LedgerKit => ({
   ...kit,
-  passkey: { sha256: sha256(sealed), readBackAt: new Date().toISOString() },
+  passkey: { ...hashes, readBackAt: new Date().toISOString() },
 });
 
 /** A kit with the passkey that has just opened it. */
-export const withPasskeyOpened = (kit: LedgerKit, { sealed }: Pick<FoundPasskey, 'sealed'>): LedgerKit => {
+export const withPasskeyOpened = (kit: LedgerKit, { hashes }: Pick<FoundPasskey, 'hashes'>): LedgerKit => {
   const now = new Date().toISOString();
-  return { ...kit, passkey: { sha256: sha256(sealed), readBackAt: now, openedAt: now } };
+  return { ...kit, passkey: { ...hashes, readBackAt: now, openedAt: now } };
 };
 
 /** What a look at the files of a kit's passkey shows just now. */
-export const lookAtPasskey = async (folder: string, { sha256: known }: LedgerPasskey): Promise<Reach> => {
+export const lookAtPasskey = async (folder: string, known: Hashes): Promise<Reach> => {
   try {
-    const found = await readPasskey(folder);
-    if (found === undefined) return { status: 'damaged', reason: 'it is gone' };
-    return bytesEqual(sha256(found.sealed), known)
-      ? { status: 'intact' }
-      : { status: 'damaged', reason: 'it is not what was written' };
+    const files = await readFiles(folder);
+    if (files === undefined) return { status: 'damaged', reason: 'it is gone' };
+    const { sealed, named } = files;
+    if (!bytesEqual(sha256(sealed), known.sha256))
+      return { status: 'damaged', reason: 'it is not what was written' };
+    const { nameSha256 } = known;
+    // Without the file the user picks the passkey.
+    if (named === undefined || nameSha256 === undefined || bytesEqual(sha256(named), nameSha256))
+      return { status: 'intact' };
+    return {
+      status: 'damaged',
+      reason: `${nameFile} was changed (move it away, and you can pick the passkey yourself)`,
+    };
   } catch (thrown) {
     const { code, message } = toKeepsetError(thrown);
     if (code === 'bug/invariant') throw thrown;

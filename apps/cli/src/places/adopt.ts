@@ -4,8 +4,7 @@ import { toKeepsetError } from '@keepset/bytes';
 import type { BackupTrace } from '@keepset/places';
 import { openShareFile, recipientOf, type OpenedShare } from '@keepset/wire';
 import type { HomePaths } from '../home/paths.ts';
-import { readPasskey, withPasskeyOpened, withPasskeySeen } from '../passkey/way.ts';
-
+import { readPasskey, withPasskeyOpened, withPasskeySeen, type FoundPasskey } from '../passkey/way.ts';
 import { saveKit, usualDomain, type LedgerKit } from './ledger.ts';
 import { copyFolder, domainOfFolder } from './look.ts';
 
@@ -46,22 +45,19 @@ export const foundKit = async (
   return undefined;
 };
 
-/** What a copy was opened with. */
-export type OpenedBy = 'code' | 'passkey';
-
 /**
  * Notes in this device's ledger the kit that its share was recovered from.
- * @param by what opened it: of the other nothing is known.
+ * @param opener the passkey that opened it, if it was not its code: of the other nothing is known.
  */
 export const adoptKit = async (
   paths: HomePaths,
   { sha256, ...about }: FoundKit,
   { share, generation, createdAt }: OpenedShare,
-  by: OpenedBy,
+  opener: FoundPasskey | undefined,
 ): Promise<void> => {
   const { keyId, epoch, parties } = share.group;
   const now = new Date().toISOString();
-  const opened = by === 'code' ? { openedAt: now } : {};
+  const opened = opener === undefined ? { openedAt: now } : {};
   const kit: LedgerKit = {
     ...about,
     keyId,
@@ -70,9 +66,10 @@ export const adoptKit = async (
     // The server was asked about it before: what it knows is this copy, or a newer one.
     copies: [{ epoch, generation, sha256, createdAt, state: 'verified', ...opened, notedAt: now }],
   };
+  // What lies there by now may be another file than the one that was opened.
+  if (opener?.kit === kit.kit) return saveKit(paths, withPasskeyOpened(kit, opener));
   const passkey = await passkeyOf(about);
-  if (passkey === undefined) return saveKit(paths, kit);
-  await saveKit(paths, (by === 'passkey' ? withPasskeyOpened : withPasskeySeen)(kit, passkey));
+  await saveKit(paths, passkey === undefined ? kit : withPasskeySeen(kit, passkey));
 };
 
 const domainOf = async (

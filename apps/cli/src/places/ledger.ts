@@ -47,6 +47,8 @@ export interface LedgerCopy {
 export interface LedgerPasskey {
   /** Of the file that the passkey opens. */
   readonly sha256: Uint8Array;
+  /** Of the file that says which passkey it is, if there was one. */
+  readonly nameSha256?: Uint8Array;
   /** UTC instants: when that file was last read back or found, and when the passkey last opened the copy. */
   readonly readBackAt: string;
   readonly openedAt?: string;
@@ -96,6 +98,7 @@ const schema: Schema<LedgerKit> = v.strictObject({
   passkey: v.exactOptional(
     v.strictObject({
       sha256: bytesOfLength(32),
+      nameSha256: v.exactOptional(bytesOfLength(32)),
       readBackAt: instant,
       openedAt: v.exactOptional(instant),
     }),

@@ -7,7 +7,7 @@ import { compareWithServer, olderLine } from '../places/kits-at-server.ts';
 import { enrolmentStep, ensureEnrolled } from './enrolled.ts';
 import { freezeFirst, freezingStep, theftLines } from './theft.ts';
 import { endingOf, endingStep, finish } from './finish.ts';
-import { announce, openedBy, readCause, readSource } from './questions.ts';
+import { announce, readCause, readSource } from './questions.ts';
 import { restoreShare } from './restore.ts';
 import { openSource, type OpenedCopy } from './source.ts';
 
@@ -37,8 +37,7 @@ export const recoverFromCopy = async (invocation: Invocation, paths: HomePaths):
     await withDevice(options, terminal, async (open) => {
       if (cause === 'stolen') await freezeFirst(open, terminal, share.group.keyId);
       const recovery = { cause, from: copy.where };
-      const found = { ...copy, by: openedBy(options) };
-      await restoreShare(open, paths, found, recovery, () => compareKit(open, invocation, copy));
+      await restoreShare(open, paths, copy, recovery, () => compareKit(open, invocation, copy));
       terminal.note(
         `Restored: this device is ${share.party} again, with the share of epoch ${share.group.epoch}.`,
       );

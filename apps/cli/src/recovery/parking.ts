@@ -9,7 +9,7 @@ import { homePaths, type HomePaths } from '../home/paths.ts';
 import { behindError, fromOption } from '../places/behind.ts';
 import { loadLedger } from '../places/ledger.ts';
 import { enrolmentStep, ensureEnrolled } from './enrolled.ts';
-import { openedBy, readSource } from './questions.ts';
+import { readSource } from './questions.ts';
 import { restoreShare } from './restore.ts';
 import { openSource, type OpenedCopy } from './source.ts';
 
@@ -64,7 +64,7 @@ export const unparkShare = async (invocation: Invocation): Promise<void> => {
     await enrolmentStep(invocation, paths, share.party, keyId);
     await ensureEnrolled(invocation, paths, share.party);
     await withDevice(options, terminal, async (open) => {
-      await restoreShare(open, paths, { ...copy, by: openedBy(options) }, undefined);
+      await restoreShare(open, paths, copy, undefined);
       terminal.result({ keyId, party: share.party, epoch, kind: copy.kind, where: copy.where }, [
         `This device is ${share.party} for now, with its share of key ${keyId}, epoch ${epoch}.`,
         'When you are done: write the copy anew if the epoch has changed, then `keepset park`.',

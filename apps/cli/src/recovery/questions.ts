@@ -4,7 +4,6 @@ import type { Invocation, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
 import { copyPassphrase } from '../home/passphrase.ts';
 import { findPasskey, openWithPasskey } from '../passkey/way.ts';
-import type { OpenedBy } from '../places/adopt.ts';
 import { givenCodes } from '../places/recovery-code.ts';
 import { askLetter } from '../terminal/choice.ts';
 import { askAloud, type Terminal } from '../terminal/terminal.ts';
@@ -46,11 +45,13 @@ const pathQuestions: Readonly<Record<string, string>> = {
 export const readSource = async ({ options, positionals, terminal }: Invocation): Promise<Source> => {
   const { paths, keyring } = saidOf(options, positionals) ?? (await askPlace(terminal));
   const kit = textOption(options, 'kit');
+  const passkey =
+    options['passkey'] === true && !keyring ? await findPasskey(paths[0] ?? '', kit) : undefined;
   const codes =
-    options['passkey'] === true && !keyring
-      ? [await openWithPasskey(await findPasskey(paths[0] ?? '', kit), options, terminal)]
-      : await givenCodes(options, terminal);
-  return { paths, keyring, codes, passphrase: await copyPassphrase(options), kit };
+    passkey === undefined
+      ? await givenCodes(options, terminal)
+      : [await openWithPasskey(passkey, options, terminal)];
+  return { paths, keyring, codes, passkey, passphrase: await copyPassphrase(options), kit };
 };
 
 type Where = Required<Pick<Source, 'paths' | 'keyring'>>;
@@ -65,10 +66,6 @@ const saidOf = (options: OptionValues, more: readonly string[]): Where | undefin
     hint: 'With --keyring leave out --from and --passkey.',
   });
 };
-
-/** What {@link readSource} opened the copy with, for what is known of it afterwards. */
-export const openedBy = (options: OptionValues): OpenedBy =>
-  options['passkey'] === true ? 'passkey' : 'code';
 
 const askPlace = async (terminal: Terminal): Promise<Where> => {
   if (!terminal.canAsk)

@@ -4,12 +4,12 @@ import { runRefresh, runReshare, type Approved, type GroupKey } from '@keepset/c
 import type { KeySummary } from '@keepset/wire';
 import { orSettle, type OpenDevice } from '../home/device.ts';
 import type { HomePaths } from '../home/paths.ts';
-import { adoptKit, type OpenedBy } from '../places/adopt.ts';
+import { adoptKit } from '../places/adopt.ts';
 import { groupPrompts } from '../terminal/group.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { checkAgainstServer } from './check.ts';
 import { saveRecord, type RecoveryRecord } from './record.ts';
-import type { CopyFound } from './source.ts';
+import type { OpenedCopy } from './source.ts';
 
 /**
  * Puts a share from a copy into this device's vault, sealed to this device, if the server can work with it; a kit that it
@@ -23,7 +23,7 @@ import type { CopyFound } from './source.ts';
 export const restoreShare = async (
   { device, account }: OpenDevice,
   paths: HomePaths,
-  { opened, kit, by }: Pick<CopyFound, 'opened' | 'kit'> & { readonly by: OpenedBy },
+  { opened, kit, passkey }: Pick<OpenedCopy, 'opened' | 'kit' | 'passkey'>,
   recovery: Pick<RecoveryRecord, 'cause' | 'from'> | undefined,
   compare: () => Promise<void> = () => Promise.resolve(),
 ): Promise<void> => {
@@ -44,7 +44,7 @@ export const restoreShare = async (
   checkAgainstServer(share, keys, device.serverParty);
   await compare();
   if (recovery !== undefined) await saveRecord(paths, { keyId, epoch, ...recovery });
-  if (kit !== undefined) await adoptKit(paths, kit, opened, by);
+  if (kit !== undefined) await adoptKit(paths, kit, opened, passkey);
   await device.vault.putPending(share);
   await device.vault.promote(keyId, epoch);
   await device.vault.retire(keyId, epoch);

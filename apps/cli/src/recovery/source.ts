@@ -15,7 +15,7 @@ import {
 } from '@keepset/places';
 import { maxShareFileBytes, openShareFile, type OpeningKey } from '@keepset/wire';
 import { listIfThere } from '../home/files.ts';
-import { isPasskeyFile } from '../passkey/way.ts';
+import { isPasskeyFile, type FoundPasskey } from '../passkey/way.ts';
 import { foundKit, type FoundKit, type KitAbout } from '../places/adopt.ts';
 import { chooseCopy, type OpenedFile, type Wanted } from '../places/choose.ts';
 import { selectContainer } from '../places/usb/container.ts';
@@ -38,6 +38,8 @@ export interface Source {
   readonly keyring?: boolean;
   /** age identities: recovery codes, or what a passkey opened. */
   readonly codes: readonly string[];
+  /** The passkey that opened the code. */
+  readonly passkey?: FoundPasskey | undefined;
   /** Passphrase of the copy, or password of the Finder backup, where nobody is to be asked. */
   readonly passphrase: string | undefined;
   /** Which container, where a stick has several. */
@@ -63,6 +65,8 @@ export interface OpenedSource {
 /** The one copy that is meant. The caller wipes `opened.share.secret`. */
 export interface OpenedCopy extends CopyFound {
   readonly kind: SourceKind;
+  /** The passkey that opened its code; absent where the user had the code. */
+  readonly passkey: FoundPasskey | undefined;
   /** Older copies of the same share beside it. */
   readonly older: readonly CopyFound[];
 }
@@ -73,7 +77,7 @@ export interface OpenedCopy extends CopyFound {
  */
 export const openSource = async (source: Source, wanted: Wanted, terminal: Terminal): Promise<OpenedCopy> => {
   const { kind, found } = await openAll(source, terminal);
-  return { kind, ...chooseCopy(found, wanted) };
+  return { kind, passkey: source.passkey, ...chooseCopy(found, wanted) };
 };
 
 /**

@@ -1,5 +1,8 @@
 // Asks the browser what the keepset command wants to know from a passkey, and hands the answer back. It knows nothing
 // of keys: what is asked and what becomes of it is the command's. Plain JavaScript, run by the browser as it is.
+//
+// When the command has ended, another program may listen at its port. So the page sees the end at once, asks nothing from
+// then on, and seals each answer to the key that the command put into the page.
 
 const part = (id) => document.getElementById(id);
 
@@ -12,8 +15,31 @@ const lettersOf = (text) => text.toLowerCase().replaceAll(/[^a-z2-7]/g, '');
 // It stays in the address, so that the page may be loaded again; it ends with the command.
 let code = lettersOf(location.hash);
 
-const post = (path, body) =>
-  fetch(path, { method: 'POST', headers: { authorization: `Bearer ${code}` }, body, credentials: 'omit' });
+/** Aborted when the command has ended. */
+const running = new AbortController();
+
+const post = async (path, body) => {
+  running.signal.throwIfAborted();
+  return fetch(path, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${code}` },
+    body,
+    credentials: 'omit',
+  });
+};
+
+/** One request is always open, and answered now and then; it breaks when the command ends. */
+const watch = async () => {
+  let isThere = true;
+  while (isThere)
+    isThere = await fetch('/gone', { method: 'POST', credentials: 'omit' }).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  running.abort();
+  // A request that is under way says how it ended, or breaks as well.
+  if (part('wait').hidden && part('end').hidden) gone();
+};
 
 /** Shows what the command says next. Its answer to each request is the next question, or the end. */
 const follow = async (request) => {
@@ -26,13 +52,15 @@ const follow = async (request) => {
     if (!response.ok) throw new Error(`status ${response.status}`);
     next = await response.json();
   } catch {
-    return end('The command is not waiting any more', 'See what it says in the terminal.');
+    return gone();
   }
   if (next.end === 'done') return end('Done', 'You can close this page and go back to the terminal.');
   if (next.end !== undefined)
     return end('Stopped', 'The terminal says why, and what to do. You can close this page.');
-  return ask(next);
+  return running.signal.aborted ? gone() : ask(next);
 };
+
+const gone = () => end('The command is not waiting any more', 'See what it says in the terminal.');
 
 const connect = (isWrong) => {
   part('wrong').hidden = !isWrong;
@@ -80,18 +108,17 @@ const settle = (problem) => {
 const use = async () => {
   for (const button of ['use', 'stop']) part(button).disabled = true;
   part('problem').hidden = true;
-  let answer;
+  let sealed;
   try {
-    answer = await answers[question.kind](revive(question.publicKey));
+    sealed = await seal(await answers[question.kind](revive(question.publicKey)), question.id);
   } catch (error) {
+    // The page says it already.
+    if (running.signal.aborted) return;
     if (error instanceof Error) failed = error.name;
     settle(`${problems[failed] ?? problems.NotAllowedError} Try again, or stop. (${failed})`);
     return;
   }
-  const request = post(`/answer/${question.id}`, answer);
-  // The request has a copy of its own.
-  answer.fill(0);
-  await follow(request);
+  await follow(post(`/answer/${question.id}`, sealed));
 };
 
 part('use').addEventListener('click', () => void use());
@@ -103,15 +130,35 @@ const problems = {
   ConstraintError: 'This device has no passkeys that ask for a face, finger or PIN.',
 };
 
+/** What only the command that served this page opens, and only as the answer to this question. Wipes the answer. */
+const seal = async (answer, id) => {
+  const { subtle } = crypto;
+  const curve = { name: 'ECDH', namedCurve: 'P-256' };
+  const theirs = bytesOfText(document.documentElement.dataset.key);
+  const own = await subtle.generateKey(curve, false, ['deriveBits']);
+  const ownPublic = new Uint8Array(await subtle.exportKey('raw', own.publicKey));
+  const to = { name: 'ECDH', public: await subtle.importKey('raw', theirs, curve, false, []) };
+  const shared = new Uint8Array(await subtle.deriveBits(to, own.privateKey, 256));
+  const secret = await subtle.importKey('raw', shared, 'HKDF', false, ['deriveKey']);
+  shared.fill(0);
+  const salt = Uint8Array.of(...ownPublic, ...theirs);
+  const info = new TextEncoder().encode(`keepset/passkey-answer/v1/${id}`);
+  const hkdf = { name: 'HKDF', hash: 'SHA-256', salt, info };
+  const key = await subtle.deriveKey(hkdf, secret, { name: 'AES-GCM', length: 256 }, false, ['encrypt']);
+  const box = await subtle.encrypt({ name: 'AES-GCM', iv: new Uint8Array(12) }, key, answer);
+  answer.fill(0);
+  return Uint8Array.of(...ownPublic, ...new Uint8Array(box));
+};
+
 /** What goes back: bytes only, so that the command can wipe them. */
 const answers = {
   create: async (publicKey) => {
-    const made = await credentials().create({ publicKey });
+    const made = await credentials().create({ publicKey, signal: running.signal });
     const isEnabled = made.getClientExtensionResults().prf?.enabled === true;
     return Uint8Array.of(isEnabled ? 1 : 0, ...new Uint8Array(made.rawId));
   },
   get: async (publicKey) => {
-    const used = await credentials().get({ publicKey });
+    const used = await credentials().get({ publicKey, signal: running.signal });
     const { first, second } = used.getClientExtensionResults().prf?.results ?? {};
     const values = [bytesOf(first), bytesOf(second)];
     const answer = Uint8Array.from(values.flatMap((value) => [...value]));
@@ -138,11 +185,16 @@ const revive = (value) => {
   if (typeof value !== 'object' || value === null) return value;
   if (typeof value.bytes !== 'string')
     return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, revive(inner)]));
-  const text = atob(value.bytes.replaceAll('-', '+').replaceAll('_', '/'));
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+  return bytesOfText(value.bytes);
 };
+
+const bytesOfText = (text) =>
+  Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (character) =>
+    character.charCodeAt(0),
+  );
 
 // Another command may come to have the same port, and its address be opened here.
 window.addEventListener('hashchange', () => location.reload());
 
+void watch();
 void (code === '' ? connect(false) : follow(post('/next')));
