@@ -3,9 +3,14 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { OpenedShare } from '@keepset/wire';
 import { temporaryFolder } from '../../../tests/support/folders.ts';
+import type { OpenDevice } from '../src/home/device.ts';
+import { fileJournal } from '../src/home/journal.ts';
+import { fileLock } from '../src/home/lock.ts';
 import { homePaths } from '../src/home/paths.ts';
 import { adoptedKit, type FoundKit } from '../src/places/adopt.ts';
 import { loadLedger, saveKit, type LedgerKit } from '../src/places/ledger.ts';
+import { loadRecords } from '../src/recovery/record.ts';
+import { restoreShare } from '../src/recovery/restore.ts';
 
 const [kit, keyId] = ['a'.repeat(26), 'b'.repeat(26)];
 const hash = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
@@ -61,4 +66,29 @@ it('claims of an unknown stick that it opened, and not that it was ever unplugge
   expect(copies).toHaveLength(1);
   expect(only).toMatchObject({ state: 'written' });
   expect([typeof only?.openedAt, only?.readBackAt, only?.notedAt]).toEqual(['string', undefined, undefined]);
+});
+
+it('nothing is noted or put back while a repair of the same epoch is undecided', async () => {
+  const paths = homePaths({ home: join(temporaryFolder(), 'home') });
+  const journal = fileJournal(paths.journal);
+  await journal.add({ session: hash(7), kind: 'repair', keyId, epoch: 0 });
+  const { share, ...meta } = opened(1);
+  const group = { ...share.group, policy: 'p', publicKey: hash(5) };
+  const device = {
+    ...{ serverParty: 'server', journal, exclusively: fileLock(paths.lock) },
+    transport: { keys: () => Promise.resolve([group]) },
+    // Writing to it would fail.
+    vault: { list: () => Promise.resolve([]) },
+  };
+  const open = { device, account: { party: 'phone' } } as unknown as OpenDevice;
+  const copyOf = { opened: { ...meta, share: { ...share, group } }, kit: found, by: 'code' };
+  const restoring = restoreShare(
+    open,
+    paths,
+    copyOf as Parameters<typeof restoreShare>[2],
+    { cause: 'lost', from: 'a stick' },
+    () => Promise.resolve('newest'),
+  );
+  await expect(restoring).rejects.toMatchObject({ code: 'store/conflict' });
+  expect([await loadLedger(paths), await loadRecords(paths)]).toEqual([[], []]);
 });
