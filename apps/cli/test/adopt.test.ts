@@ -27,7 +27,7 @@ const opened = (generation: number, epoch = 0): OpenedShare =>
   ({
     share: { group: { keyId, epoch, parties: ['server', 'phone'] }, party: 'phone' },
     ...{ generation, createdAt: copy(generation).createdAt },
-  }) as OpenedShare;
+  }) as unknown as OpenedShare;
 
 it('adds to the entry that is there, and overwrites none', async () => {
   const paths = homePaths({ home: join(temporaryFolder(), 'home') });
