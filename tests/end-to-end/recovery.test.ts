@@ -277,7 +277,12 @@ describe('a device is stolen', () => {
     const recover = ['recover', '--stolen', '--party', 'phone', '--invite', invitation as string];
     // The helper did not freeze it: this device does, and goes on only with what the operator says then.
     const early = start(process.execPath, [
-      ...[bin, 'repair', 'phone', '--approval', await world.approve(keyId), ...laptop.args],
+      bin,
+      'repair',
+      'phone',
+      '--approval',
+      await world.approve(keyId),
+      ...laptop.args,
     ]);
     await untilSaid(early, 'on phone:  keepset join ');
     const code = /on phone:  keepset join (\S+)\n/.exec(early.stderr())?.[1] ?? '';

@@ -15,18 +15,31 @@ import { restoreShare } from '../src/recovery/restore.ts';
 const [kit, keyId] = ['a'.repeat(26), 'b'.repeat(26)];
 const hash = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
 const copy = (generation: number) => ({
-  ...{ epoch: 0, generation, sha256: hash(generation), createdAt: '2026-01-01T00:00:00.000Z' },
-  ...{ state: 'written', source: 3, provenAt: '2026-01-02T00:00:00.000Z' },
+  epoch: 0,
+  generation,
+  sha256: hash(generation),
+  createdAt: '2026-01-01T00:00:00.000Z',
+  state: 'written',
+  source: 3,
+  provenAt: '2026-01-02T00:00:00.000Z',
 });
 const known = {
-  ...{ kind: 'usb', kit, keyId, position: 2, recipient: 'age1x', path: '/media/stick' },
-  ...{ domain: `location:medium-${kit}`, lostAt: '2026-01-03T00:00:00.000Z', copies: [copy(1), copy(2)] },
+  kind: 'usb',
+  kit,
+  keyId,
+  position: 2,
+  recipient: 'age1x',
+  path: '/media/stick',
+  domain: `location:medium-${kit}`,
+  lostAt: '2026-01-03T00:00:00.000Z',
+  copies: [copy(1), copy(2)],
 } as LedgerKit;
 const found: FoundKit = { kind: 'usb', kit, recipient: 'age1x', path: '/media/stick', sha256: hash(1) };
 const opened = (generation: number, epoch = 0): OpenedShare =>
   ({
     share: { group: { keyId, epoch, parties: ['server', 'phone'] }, party: 'phone' },
-    ...{ generation, createdAt: copy(generation).createdAt },
+    generation,
+    createdAt: copy(generation).createdAt,
   }) as unknown as OpenedShare;
 
 it('adds to the entry that is there, and overwrites none', async () => {
@@ -75,7 +88,9 @@ it('nothing is noted or put back while a repair of the same epoch is undecided',
   const { share, ...meta } = opened(1);
   const group = { ...share.group, policy: 'p', publicKey: hash(5) };
   const device = {
-    ...{ serverParty: 'server', journal, exclusively: fileLock(paths.lock) },
+    serverParty: 'server',
+    journal,
+    exclusively: fileLock(paths.lock),
     transport: { keys: () => Promise.resolve([group]) },
     // Writing to it would fail.
     vault: { list: () => Promise.resolve([]) },
