@@ -51,7 +51,7 @@ test('two commands that enrol one home at once leave one device that works', asy
   const home = temporaryFolder();
   const invite = server.invite();
   const enrolments = [1, 2].map(() => code(enrolHome(homePaths({ home }), invite, 'phone', undefined)));
-  expect((await Promise.all(enrolments)).toSorted()).toEqual(['no error', 'place/exists']);
+  expect(new Set(await Promise.all(enrolments))).toEqual(new Set(['no error', 'place/exists']));
   const opened = await openHome(home);
   expect(await opened.device.transport.keys()).toEqual([]);
   opened.close();

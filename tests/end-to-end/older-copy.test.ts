@@ -110,6 +110,19 @@ it('is refused by verify, drill and recover, and taken with --older', async () =
     return ['recover', '--lost', ...where, '--yes', ...fresh.args];
   };
   const recover = recovery(root, ...code);
+  // A parked share comes back under the same rule, and of a copy nobody here has seen no more is noted than that it opens.
+  const helper = emptyHome(world, 'helper');
+  const unpark = ['unpark', '--from', root, ...code, '--invite', await world.invite(keyId), ...helper.args];
+  expect((await failure(unpark)).code).toBe('place/stale');
+  await succeed([...unpark, '--older']);
+  const [unparked] = await loadLedger(homePaths({ home: helper.home }));
+  const [older = {}] = unparked?.copies ?? [];
+  expect(older).toMatchObject({ generation: 1, state: 'written' });
+  expect(
+    Object.keys(older)
+      .filter((key) => key.endsWith('At'))
+      .toSorted(),
+  ).toEqual(['createdAt', 'notedAt', 'openedAt']);
   expect((await failure(recover)).code).toBe('place/stale');
   expect((await failure(recovery(first ?? '', ...opening))).message).toContain('written later');
   await succeed([...recover, '--older']);

@@ -63,6 +63,9 @@ it('the server is gone for good: the devices bring the key to another one', asyn
   const moved = await together([...bring, approval, ...phone.args], { laptop: joining(laptop) });
   expect(moved).toMatchObject({ keyId, state: 'recovered', epoch: 1, policy });
   for (const device of [phone, laptop]) await expectSigns(fresh, device, publicKey);
+  // Asked once more, nothing is dealt, and nothing is called recovered.
+  const again = await succeed(['recover', '--server-gone', '--approval', approval, ...phone.args]);
+  expect(again).toMatchObject({ keyId, state: 'nothing-left', epoch: 1 });
 });
 
 it('the server is gone for good, and every quorum needs it: the exact reason', async () => {

@@ -6,10 +6,20 @@
 import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { openAge, sealAge } from '@keepset/wire';
+import { ed25519 } from '@noble/curves/ed25519.js';
+import { Secret } from '@keepset/bytes';
+import {
+  encodeShareFile,
+  generateIdentity,
+  openAge,
+  openShareFile,
+  recipientOf,
+  sealAge,
+  signerOf,
+} from '@keepset/wire';
 import { makeBackup, modernDialect } from '../../packages/places/test/backup-maker.ts';
 import { reading, scan } from '../support/media.ts';
-import { onTerminal } from '../support/processes.ts';
+import { bin, onTerminal, start, untilSaid } from '../support/processes.ts';
 import {
   addDevice,
   emptyHome,
@@ -92,6 +102,25 @@ const recoverFrom = async (
   const invited = ['--invite', await world.invite(keyId), ...emptyHome(world).args];
   expect(await failure([...again, ...invited])).toMatchObject({ code: 'place/stale' });
   return { fresh, source, copies: recovered['copies'] };
+};
+
+/** Another share of the same key, made of what anybody may know: the public data, and whom the copy is sealed to. */
+const forge = async (file: Uint8Array, code: string): Promise<Uint8Array> => {
+  const { share, ...meta } = await openShareFile(file, [code]);
+  const { group, party } = share;
+  const { BASE, Fn } = ed25519.Point;
+  const publicKey = ed25519.Point.fromBytes(group.publicKey);
+  const secret = 123456789n;
+  const at = Fn.inv(BigInt(group.parties.indexOf(party) + 1));
+  const slope = BASE.multiply(secret).subtract(publicKey).multiply(at);
+  const commitments = [group.publicKey, slope.toBytes()];
+  const verifyingShares = [1n, 2n].map((x) => publicKey.add(slope.multiply(x)).toBytes());
+  const forged = {
+    group: { ...group, commitments, verifyingShares },
+    party,
+    secret: new Secret(Uint8Array.from(Buffer.from(secret.toString(16).padStart(64, '0'), 'hex').reverse())),
+  };
+  return encodeShareFile(forged, meta, [await recipientOf(code)], signerOf(await generateIdentity()));
 };
 
 const signing = ({ args }: Device, keyId: string): string[] => {
@@ -207,30 +236,6 @@ describe('a phone is lost, and there is', () => {
     await expectSigns(world, fresh, person.publicKey);
     await expectUseless(world, old, person.keyId);
   });
-
-  it('no copy at all, but the others are enough: they repair the share', async () => {
-    const phone = await newPhone(world);
-    const laptop = await addDevice(world, phone, 'laptop');
-    const policy = 'thresh(2,server,phone,laptop)';
-    const made = await together(['keygen', '--policy', policy, ...phone.args], { laptop: joining(laptop) });
-    const keyId = made['keyId'] as string;
-    const publicKey = await publicKeyOf(laptop, keyId);
-    const old = takenAway(world, phone);
-    const fresh = emptyHome(world, 'new-phone');
-    const nothing = await failure(['recover', '--lost', ...fresh.args]);
-    expect(nothing.hint).toContain('keepset repair');
-    const { invitation } = await succeed(['add-device', ...laptop.args]);
-    const recover = ['recover', '--lost', '--later', '--party', 'phone', '--invite', invitation as string];
-    await together(['repair', 'phone', '--approval', await world.approve(keyId), ...laptop.args], {
-      phone: (code) => [...recover, '--join', code, ...fresh.args],
-    });
-    // Not finished: the old phone still counts, and the command says so until it does not.
-    const finished = await together(['recover', ...fresh.args], { laptop: joining(laptop) });
-    expect(finished).toMatchObject({ keyId, state: 'recovered', epoch: 1, cause: 'lost' });
-    await expectSigns(world, fresh, publicKey);
-    await expectSigns(world, laptop, publicKey);
-    await expectUseless(world, old, keyId);
-  });
 });
 
 describe('a device is stolen', () => {
@@ -254,6 +259,48 @@ describe('a device is stolen', () => {
     const done = await succeed(['recover', '--approval', approval, ...fresh.args]);
     expect(done).toMatchObject({ keyId, cause: 'stolen', state: 'recovered', epoch: 1 });
     await expectSigns(world, fresh, person.publicKey);
+    await expectUseless(world, thief, keyId);
+  });
+
+  it('without any copy, but the others are enough: frozen first, they repair the share', async () => {
+    const phone = await newPhone(world);
+    const laptop = await addDevice(world, phone, 'laptop');
+    const policy = 'thresh(2,server,phone,laptop)';
+    const made = await together(['keygen', '--policy', policy, ...phone.args], { laptop: joining(laptop) });
+    const keyId = made['keyId'] as string;
+    const publicKey = await publicKeyOf(laptop, keyId);
+    const thief = takenAway(world, phone);
+    const fresh = emptyHome(world, 'new-phone');
+    const nothing = await failure(['recover', '--stolen', ...fresh.args]);
+    expect(nothing.hint).toContain('keepset repair');
+    const { invitation } = await succeed(['add-device', ...laptop.args]);
+    const recover = ['recover', '--stolen', '--party', 'phone', '--invite', invitation as string];
+    // The helper did not freeze it: this device does, and goes on only with what the operator says then.
+    const early = start(process.execPath, [
+      bin,
+      'repair',
+      'phone',
+      '--approval',
+      await world.approve(keyId),
+      ...laptop.args,
+    ]);
+    await untilSaid(early, 'on phone:  keepset join ');
+    const code = /on phone:  keepset join (\S+)\n/.exec(early.stderr())?.[1] ?? '';
+    const stopped = await failure([...recover, '--join', code, ...fresh.args]);
+    early.child.kill('SIGKILL');
+    await early.ended;
+    expect(stopped.code).toBe('policy/frozen');
+    expect(stopped.hint).toContain(`keepset approve ${keyId}`);
+    expect((await failure(signing(thief, keyId))).code).toBe('policy/frozen');
+    await together(['repair', 'phone', '--approval', await world.approve(keyId), ...laptop.args], {
+      phone: (join) => [...recover, '--join', join, ...fresh.args],
+    });
+    // Not finished: the key is frozen until there are new shares.
+    const finish = ['recover', '--approval', await world.approve(keyId), ...fresh.args];
+    const finished = await together(finish, { laptop: joining(laptop) });
+    expect(finished).toMatchObject({ keyId, state: 'recovered', epoch: 1, cause: 'stolen' });
+    await expectSigns(world, fresh, publicKey);
+    await expectSigns(world, laptop, publicKey);
     await expectUseless(world, thief, keyId);
   });
 
@@ -343,10 +390,28 @@ describe('recovery asks first, and says what it does', () => {
     const uninvited = await failure([...from, ...fresh.args]);
     expect(uninvited.code).toBe('input/not-enrolled');
     expect(uninvited.hint).toContain(`keepset invite --key ${person.keyId}`);
-    const restore = [...from, '--later', '--invite', await world.invite(person.keyId), ...fresh.args];
+    const invite = ['--invite', await world.invite(person.keyId)];
+    // Somebody who knows the public half of the code has made a copy: it opens, and agrees with nobody.
+    const forged = join(world.folder('cloud'), 'share.age');
+    writeFileSync(forged, await forge(readFileSync(slotOf(root)), code));
+    const wrong = ['recover', '--lost', '--from', forged, '--code', code, '--later', ...invite];
+    expect(await succeed([...wrong, ...fresh.args])).toMatchObject({ state: 'restored', epoch: 0 });
+    const disagreed = await failure(['recover', ...fresh.args]);
+    expect(disagreed.code).toMatch(/^abort\//);
+    expect(disagreed.hint).toContain('recover from another copy');
+    const restore = [...from, '--later', ...invite, ...fresh.args];
     expect(await succeed(restore)).toMatchObject({ state: 'restored', epoch: 0 });
     expect((await failure(restore)).code).toBe('place/exists');
-    expect(await succeed(['recover', ...fresh.args])).toMatchObject({ state: 'recovered', epoch: 1 });
+    // The record of it rots: a refresh ends the recovery all the same.
+    const record = join(fresh.home, 'recovery', `${person.keyId}.cbor`);
+    writeFileSync(record, 'x');
+    const damaged = await failure(['recover', ...fresh.args]);
+    expect(damaged.code).toBe('place/damaged');
+    expect(damaged.hint).toContain('keepset refresh');
+    rmSync(record);
+    expect(await succeed(['refresh', ...fresh.args])).toMatchObject({ epoch: 1 });
+    // Without a record, what is on the device is not replaced.
+    expect((await failure([...wrong, ...fresh.args])).code).toBe('place/exists');
     expect((await failure(['recover', '--lost', ...fresh.args])).code).toBe('input/invalid-argument');
     await expectUseless(world, old, person.keyId);
   });

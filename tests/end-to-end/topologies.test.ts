@@ -131,6 +131,11 @@ describe('thresh(2,phone,usb,cloud): the stick and the cloud hold shares, no dev
     const cloud = media.get('cloud')!;
     const other = await failure(['park', '--from', cloud.root, '--code', cloud.code, ...device.args]);
     expect(other.code).toBe('place/foreign');
+    // Nor is the share itself a copy of it.
+    const [itself, own] = [join(device.home, 'shares'), join(device.home, 'identity.txt')];
+    const same = await failure(['park', '--from', itself, '--identity', own, ...device.args]);
+    expect(same.code).toBe('place/foreign');
+    expect(readdirSync(itself).filter((name) => name.endsWith('.age'))).toHaveLength(1);
     await fetch('cloud');
     // The refresh rewrites the stick; a copy made of it before is of the old epoch.
     const old = join(world.folder('old'), 'stick');

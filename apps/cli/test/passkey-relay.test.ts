@@ -16,8 +16,7 @@ import { temporaryFolder } from '../../../tests/support/folders.ts';
 import { homePaths } from '../src/home/paths.ts';
 import { openRelay, type Relay } from '../src/passkey/relay.ts';
 import { findPasskey, lookAtPasskey, writePasskey } from '../src/passkey/way.ts';
-import { adoptKit, foundKit } from '../src/places/adopt.ts';
-import { loadLedger } from '../src/places/ledger.ts';
+import { adoptedKit, foundKit } from '../src/places/adopt.ts';
 
 interface Reply {
   readonly status: number;
@@ -294,11 +293,8 @@ describe('the files beside a copy', () => {
     // The drive brings another file while the recovery runs.
     const swapped = Uint8Array.of(9);
     writeFileSync(join(folder, 'passkey.age'), swapped);
-    const adopt = async (passkey: Parameters<typeof adoptKit>[3]): Promise<unknown> => {
-      const paths = homePaths({ home: temporaryFolder() });
-      await adoptKit(paths, about, opened, passkey);
-      return (await loadLedger(paths))[0];
-    };
+    const adopt = (passkey: Parameters<typeof adoptedKit>[3]): Promise<unknown> =>
+      adoptedKit(homePaths({ home: temporaryFolder() }), about, opened, passkey, 'newest');
     const openedAt: unknown = expect.stringMatching(/^20/);
     const unopened: unknown = expect.not.objectContaining({ openedAt });
     expect(await adopt(opener)).toMatchObject({

@@ -3,6 +3,7 @@ import type { Command } from '../command.ts';
 import { copyPassphraseOption, passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
 import { passkeyOptions } from '../passkey/way.ts';
+import { olderOption } from '../places/kits-at-server.ts';
 import { codeOptions } from '../places/recovery-code.ts';
 import { parkShare, unparkShare } from '../recovery/parking.ts';
 
@@ -41,6 +42,7 @@ export const unpark: Command = {
   options: {
     ...options,
     ...passkeyOptions,
+    ...olderOption,
     invite: {
       type: 'string',
       value: 'URL',

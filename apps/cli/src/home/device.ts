@@ -30,6 +30,8 @@ import type { Unlocked } from '../places/unlock.ts';
 export interface OpenDevice {
   readonly account: Account;
   readonly device: DeviceParty;
+  /** age recipient of the shares on this device. */
+  readonly recipient: string;
   /** What the copies of its shares need. */
   readonly unlocked: Unlocked;
   readonly kits: KitNotes;
@@ -71,6 +73,7 @@ export const openDevice = async (options: OptionValues, terminal: Terminal): Pro
   return {
     account,
     device,
+    recipient: identity.recipient,
     unlocked: { paths, vault: device.vault, signer, server: () => Promise.resolve(transport) },
     kits: transport,
     traffic: transport.traffic,

@@ -1,11 +1,19 @@
 /** A stick, kit, folder, keyring or Finder backup with a copy of the old device becomes one of this device, which keeps it current. */
 import { createHash } from 'node:crypto';
-import { toKeepsetError } from '@keepset/bytes';
+import { KeepsetError, bytesEqual, toKeepsetError } from '@keepset/bytes';
 import type { BackupTrace } from '@keepset/places';
 import { openShareFile, recipientOf, type OpenedShare } from '@keepset/wire';
 import type { HomePaths } from '../home/paths.ts';
 import { readPasskey, withPasskeyOpened, withPasskeySeen, type FoundPasskey } from '../passkey/way.ts';
-import { saveKit, usualDomain, type LedgerKit } from './ledger.ts';
+import type { AgainstServer } from './kits-at-server.ts';
+import {
+  loadLedger,
+  newestWritten,
+  usualDomain,
+  withObservation,
+  type LedgerCopy,
+  type LedgerKit,
+} from './ledger.ts';
 import { copyFolder, domainOfFolder } from './look.ts';
 
 /** A stick, printed kit, or copy in a folder, a keyring or a Finder backup that was opened. */
@@ -46,30 +54,77 @@ export const foundKit = async (
 };
 
 /**
- * Notes in this device's ledger the kit that its share was recovered from.
+ * The entry of this device's ledger for the kit that its share comes back from: the one that is there with this copy
+ * noted as opened, or a new one. A stick was `written` by that and no more: a new folder cannot tell whether another one
+ * on this very computer wrote it a moment ago, and `usb verify --replugged` can.
  * @param opener the passkey that opened it, if it was not its code: of the other nothing is known.
+ * @param server how it compares with what the server was told; of a copy that is newer, or unknown there, it is told next.
+ * @throws KeepsetError `place/foreign` if the entry that is there is of another kit; `place/damaged`
  */
-export const adoptKit = async (
+export const adoptedKit = async (
   paths: HomePaths,
-  { sha256, ...about }: FoundKit,
+  { sha256, trace, ...about }: FoundKit,
   { share, generation, createdAt }: OpenedShare,
   opener: FoundPasskey | undefined,
-): Promise<void> => {
+  server: AgainstServer | undefined,
+): Promise<LedgerKit> => {
   const { keyId, epoch, parties } = share.group;
-  const now = new Date().toISOString();
-  const opened = opener === undefined ? { openedAt: now } : {};
-  const kit: LedgerKit = {
+  const known = (await loadLedger(paths)).find(({ kit }) => kit === about.kit);
+  const found = { epoch, generation, sha256, createdAt, state: 'written' } as const;
+  if (known !== undefined) refuseOtherKit(known, { ...about, keyId, copy: found });
+  const domain =
+    known?.domain !== undefined && known.path === about.path
+      ? known.domain
+      : await domainOf(about, paths, share.party);
+  const base: LedgerKit = {
+    position: parties.indexOf(share.party) + 1,
+    ...known,
     ...about,
     keyId,
-    position: parties.indexOf(share.party) + 1,
-    domain: await domainOf(about, paths, share.party),
-    // The server was asked about it before: what it knows is this copy, or a newer one.
-    copies: [{ epoch, generation, sha256, createdAt, state: 'verified', ...opened, notedAt: now }],
+    domain,
+    // Another device wrote it since: it counted on from numbers of its own.
+    copies: (known?.copies ?? []).filter((copy) => copy.epoch >= epoch || copy.generation < generation),
   };
+  const seen: LedgerCopy = base.copies.find((each) => isSame(each, found)) ?? found;
+  const { notedAt = new Date().toISOString(), ...untold } = seen;
+  const copy = server === 'newest' || server === 'older' ? { ...untold, notedAt } : untold;
+  const observed = withObservation(
+    base,
+    copy,
+    opener === undefined ? { kind: 'opened' } : { kind: 'read', afresh: false },
+  );
+  // How the newest copy lay in the backup, and no other.
+  const isNewest = newestWritten(observed)?.generation === generation;
+  const kit = trace !== undefined && isNewest ? { ...observed, trace } : observed;
   // What lies there by now may be another file than the one that was opened.
-  if (opener?.kit === kit.kit) return saveKit(paths, withPasskeyOpened(kit, opener));
+  if (opener?.kit === kit.kit) return withPasskeyOpened(kit, opener);
   const passkey = await passkeyOf(about);
-  await saveKit(paths, passkey === undefined ? kit : withPasskeySeen(kit, passkey));
+  return passkey === undefined ? kit : withPasskeySeen(kit, passkey);
+};
+
+type Numbered = Pick<LedgerCopy, 'epoch' | 'generation' | 'sha256'>;
+
+const isSame = (a: Numbered, b: Numbered): boolean =>
+  a.epoch === b.epoch && a.generation === b.generation && bytesEqual(a.sha256, b.sha256);
+
+/** A folder's name says which kit it holds, and anybody may rename it. */
+const refuseOtherKit = (
+  known: LedgerKit,
+  {
+    kind,
+    kit,
+    recipient,
+    keyId,
+    copy,
+  }: Pick<LedgerKit, 'kind' | 'kit' | 'recipient' | 'keyId'> & { readonly copy: Numbered },
+): void => {
+  const { epoch, generation } = copy;
+  const namesake = known.copies.find((each) => each.epoch === epoch && each.generation === generation);
+  const isOther = known.kind !== kind || known.recipient !== recipient || known.keyId !== keyId;
+  if (!isOther && (namesake === undefined || isSame(namesake, copy))) return;
+  throw new KeepsetError('place/foreign', `This is not the copy that this device knows as ${kit}.`, {
+    hint: 'It was written by somebody else, or its folder was renamed. If it is yours, copy its file into another folder and use it there.',
+  });
 };
 
 const domainOf = async (

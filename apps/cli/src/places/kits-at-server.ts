@@ -108,6 +108,10 @@ export const olderOption = {
   },
 } as const;
 
+/** Said where a share comes back from a copy of which the server knows nothing. */
+export const unknownLine =
+  'note: the server was never told of this copy: nobody can tell whether a newer one was written.';
+
 /** Said whenever an older copy is used. */
 export const olderLine =
   'This is an OLDER copy: a newer one was written to this kit. Use it only if none is left, then write new ones.';

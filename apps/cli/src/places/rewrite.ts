@@ -37,7 +37,7 @@ export interface Rewritten {
 /** What became of all copies of a key. */
 export interface Renewal {
   readonly copies: readonly Rewritten[];
-  /** Whether the device's share of older epochs is destroyed. */
+  /** Whether the device has no share of an older epoch any more; as long as it has, the next command goes on. */
   readonly retired: boolean;
 }
 
@@ -59,7 +59,9 @@ export const renewCopies = async (
   try {
     const copies: Rewritten[] = [];
     for (const kit of await staleKits(unlocked, share)) copies.push(await rewrite(unlocked, kit, share));
-    const retired = copies.every(({ outcome }) => outcome !== 'failed');
+    const hasFailed = copies.some(({ outcome }) => outcome === 'failed');
+    // A repair leaves no share of an older epoch behind: there is none to be kept.
+    const retired = !hasFailed || !(await unretiredKeys(paths)).includes(keyId);
     if (retired) await vault.retire(keyId, share.group.epoch);
     return { copies, retired };
   } finally {
@@ -90,6 +92,9 @@ export const renewalLines = ({ copies, retired }: Renewal, keyId?: string): read
   ...(retired
     ? []
     : ['This device keeps its old share until those copies are written; the next command tries again.']),
+  ...(retired && copies.some(({ outcome }) => outcome === 'failed')
+    ? ['Try those again: `keepset usb create FOLDER --again`, `keepset backup --again`.']
+    : []),
 ];
 
 const saidOf = ({ outcome, kind, path: at = 'FOLDER', reason = '' }: Rewritten): string => {

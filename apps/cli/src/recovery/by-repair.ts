@@ -4,14 +4,16 @@ import { joinGroup, joinLife } from '@keepset/ceremony';
 import type { Invocation } from '../command.ts';
 import { textOption } from '../command.ts';
 import { loadAccount } from '../home/account.ts';
-import { orSettle, withDevice } from '../home/device.ts';
+import { orSettle, withDevice, type OpenDevice } from '../home/device.ts';
 import { readIfThere } from '../home/files.ts';
 import type { HomePaths } from '../home/paths.ts';
 import { compareDigits } from '../terminal/group.ts';
+import type { Terminal } from '../terminal/terminal.ts';
 import { enrolmentStep, ensureEnrolled } from './enrolled.ts';
 import { endingOf, endingStep, finish } from './finish.ts';
 import { announce, readCause } from './questions.ts';
 import { saveRecord, type RecoveryRecord } from './record.ts';
+import { freezeFirst, freezingStep } from './theft.ts';
 
 /** Joins a repair of this device’s share that another device started. @throws KeepsetError */
 export const recoverByRepair = async (invocation: Invocation, paths: HomePaths): Promise<void> => {
@@ -21,6 +23,7 @@ export const recoverByRepair = async (invocation: Invocation, paths: HomePaths):
   const enrolment = await enrolmentStep(invocation, paths, party);
   await announce(invocation, [
     ...(enrolment === undefined ? [] : [enrolment]),
+    ...(cause === 'stolen' ? [freezingStep] : []),
     'let the other parties give this device its share again, without assembling the key (repair)',
     endingStep(invocation, cause),
   ]);
@@ -34,6 +37,7 @@ export const recoverByRepair = async (invocation: Invocation, paths: HomePaths):
         hint: `On another device of the key run \`keepset repair ${party}\`. Other codes are for \`keepset join\`.`,
       });
     terminal.note(`${initiator} repairs ${party}’s share of key ${start.keyId}.`);
+    if (cause === 'stolen') await requireFrozen(open, terminal, start.keyId, party);
     await compareDigits(
       terminal,
       joined.digits,
@@ -55,6 +59,25 @@ export const recoverByRepair = async (invocation: Invocation, paths: HomePaths):
       ending: endingOf(options),
     });
   });
+};
+
+/** A repair of a key in use is not gone on with: the thief's share counts until the key is frozen. */
+const requireFrozen = async (
+  open: OpenDevice,
+  terminal: Terminal,
+  keyId: string,
+  party: string,
+): Promise<void> => {
+  const key = (await open.device.transport.keys()).find((each) => each.keyId === keyId);
+  if (key?.state === 'frozen') return;
+  await freezeFirst(open, terminal, keyId);
+  throw new KeepsetError(
+    'policy/frozen',
+    `Key ${keyId} was in use; now it is frozen, and this repair stops.`,
+    {
+      hint: `On the server the operator revokes the old device (\`keepset devices\`, \`keepset revoke DEVICE\`) and runs \`keepset approve ${keyId}\`. Then start it again: \`keepset repair ${party} --approval CODE\` on the other device, and this command with its join code.`,
+    },
+  );
 };
 
 const partyOf = async ({ options }: Invocation, paths: HomePaths): Promise<string> => {

@@ -1,5 +1,5 @@
 /** The end of every recovery: new shares for all parties, so that whatever else exists of the old one is worth nothing beside them. */
-import { KeepsetError } from '@keepset/bytes';
+import { KeepsetError, toKeepsetError } from '@keepset/bytes';
 import { runFreeze, type GroupKey } from '@keepset/ceremony';
 import type { Invocation, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
@@ -118,7 +118,9 @@ export const finish = async (
     return;
   }
   const group =
-    share.group.epoch > record.epoch ? share.group : await retireOldShares(open, terminal, keyId, ending);
+    share.group.epoch > record.epoch
+      ? share.group
+      : await retireOldShares(open, terminal, keyId, ending).catch(sayOtherCopy(record));
   const renewal = await renewCopies(open.unlocked, keyId);
   const { epoch, policy } = group;
   const hasCopy = await isCopied(paths, group);
@@ -135,6 +137,17 @@ export const finish = async (
         ]),
   ]);
 };
+
+/** Parties that do not agree may have been given a share that is not theirs: anybody who knows a code's public half can make one. */
+const sayOtherCopy =
+  ({ from }: RecoveryRecord) =>
+  (thrown: unknown): never => {
+    const error = toKeepsetError(thrown);
+    if (error.family !== 'abort') throw thrown;
+    const other = `If it fails again, the share from ${from} may be a wrong one: recover from another copy (--from COPY), which takes its place.`;
+    const hint = error.hint === undefined ? other : `${error.hint} ${other}`;
+    throw new KeepsetError(error.code, error.message, { hint, cause: error });
+  };
 
 /** Whether a copy of these shares exists, as far as this device knows; the command before may have rewritten it. */
 const isCopied = async (paths: HomePaths, { keyId, epoch }: GroupKey): Promise<boolean> =>

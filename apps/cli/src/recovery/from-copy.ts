@@ -3,7 +3,7 @@ import type { Invocation } from '../command.ts';
 import { textOption } from '../command.ts';
 import { withDevice, type OpenDevice } from '../home/device.ts';
 import type { HomePaths } from '../home/paths.ts';
-import { compareWithServer, olderLine } from '../places/kits-at-server.ts';
+import { compareWithServer, olderLine, unknownLine, type AgainstServer } from '../places/kits-at-server.ts';
 import { enrolmentStep, ensureEnrolled } from './enrolled.ts';
 import { freezeFirst, freezingStep, theftLines } from './theft.ts';
 import { endingOf, endingStep, finish } from './finish.ts';
@@ -53,15 +53,18 @@ export const recoverFromCopy = async (invocation: Invocation, paths: HomePaths):
 };
 
 /** Of a copy in a kit, whether a newer one was written there. @throws KeepsetError as {@link compareWithServer} */
-const compareKit = async (
+export const compareKit = async (
   { kits }: OpenDevice,
   { options, terminal }: Invocation,
   { kit: at, opened }: OpenedCopy,
-): Promise<void> => {
-  if (at === undefined) return;
+): Promise<AgainstServer | undefined> => {
+  if (at === undefined) return undefined;
   const { kit, sha256 } = at;
   const found = { kit, epoch: opened.share.group.epoch, generation: opened.generation, sha256 };
-  if ((await compareWithServer(kits, found, options['older'] === true)) === 'older') terminal.note(olderLine);
+  const verdict = await compareWithServer(kits, found, options['older'] === true);
+  if (verdict === 'older') terminal.note(olderLine);
+  if (verdict === 'unknown') terminal.note(unknownLine);
+  return verdict;
 };
 
 const describeCopy = ({ where, opened, older }: OpenedCopy): readonly string[] => [

@@ -1,6 +1,9 @@
 /** Taking a share off a device whose party lives on a medium, and putting it back. */
+import { realpath } from 'node:fs/promises';
+import { sep } from 'node:path';
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import type { KeyShare } from '@keepset/ceremony';
+import { recipientOf } from '@keepset/wire';
 import type { Invocation } from '../command.ts';
 import { textOption } from '../command.ts';
 import { loadAccount } from '../home/account.ts';
@@ -9,25 +12,28 @@ import { homePaths, type HomePaths } from '../home/paths.ts';
 import { behindError, fromOption } from '../places/behind.ts';
 import { loadLedger } from '../places/ledger.ts';
 import { enrolmentStep, ensureEnrolled } from './enrolled.ts';
+import { compareKit } from './from-copy.ts';
 import { readSource } from './questions.ts';
 import { restoreShare } from './restore.ts';
-import { openSource, type OpenedCopy } from './source.ts';
+import { openSource, type OpenedCopy, type Source } from './source.ts';
 
 /**
  * `keepset park`: opens the copy by its code, compares it with the share on this device, and only then removes that.
  * May be repeated; a share that is gone already was parked.
  * A stick must have been verified after it was plugged in again.
- * @throws KeepsetError `place/foreign` (another share, or a stick of another device), `place/stale` (another epoch, or a
- * stick that was not plugged in again), `place/damaged` (readable by parity only), `input/unsupported` (a backup without
- * encryption), and of the source.
+ * @throws KeepsetError `place/foreign` (another share, no copy outside this device, or a stick of another device),
+ * `place/stale` (another epoch, or a stick that was not plugged in again), `place/damaged` (readable by parity only),
+ * `input/unsupported` (a backup without encryption), and of the source.
  */
 export const parkShare = async (invocation: Invocation): Promise<void> => {
   const { options, terminal } = invocation;
   const paths = homePaths(options);
   const { party } = await loadAccount(paths.account);
-  const copy = await openCopy(invocation, party);
+  const source = await readCopySource(invocation);
+  const copy = await openCopy(invocation, source, party);
   try {
-    await withDevice(options, terminal, async ({ device }) => {
+    await withDevice(options, terminal, async ({ device, recipient }) => {
+      await refuseItself(paths, source, recipient);
       const { keyId, epoch } = copy.opened.share.group;
       if ((await device.vault.list()).includes(keyId)) {
         const own = await device.vault.open(keyId);
@@ -57,14 +63,14 @@ export const parkShare = async (invocation: Invocation): Promise<void> => {
 export const unparkShare = async (invocation: Invocation): Promise<void> => {
   const { options, terminal } = invocation;
   const paths = homePaths(options);
-  const copy = await openCopy(invocation, undefined);
+  const copy = await openCopy(invocation, await readCopySource(invocation), undefined);
   const { share } = copy.opened;
   const { keyId, epoch } = share.group;
   try {
     await enrolmentStep(invocation, paths, share.party, keyId);
     await ensureEnrolled(invocation, paths, share.party);
     await withDevice(options, terminal, async (open) => {
-      await restoreShare(open, paths, copy, undefined);
+      await restoreShare(open, paths, copy, undefined, () => compareKit(open, invocation, copy));
       terminal.result({ keyId, party: share.party, epoch, kind: copy.kind, where: copy.where }, [
         `This device is ${share.party} for now, with its share of key ${keyId}, epoch ${epoch}.`,
         'When you are done: write the copy anew if the epoch has changed, then `keepset park`.',
@@ -75,13 +81,35 @@ export const unparkShare = async (invocation: Invocation): Promise<void> => {
   }
 };
 
-const openCopy = async (invocation: Invocation, party: string | undefined): Promise<OpenedCopy> => {
-  const { options, terminal } = invocation;
+/** Where the copy is has to be said. @throws KeepsetError as {@link readSource} */
+const readCopySource = async (invocation: Invocation): Promise<Source> => {
+  const { options } = invocation;
   if (textOption(options, 'from') === undefined && options['keyring'] !== true)
     throw new KeepsetError('input/invalid-argument', 'Say where the copy is: --from COPY.', {
       hint: 'Write it first: `keepset usb create`, `keepset kit`. It is opened with its code before anything else.',
     });
-  return openSource(await readSource(invocation), { key: textOption(options, 'key'), party }, terminal);
+  return readSource(invocation);
+};
+
+const openCopy = (
+  { options, terminal }: Invocation,
+  source: Source,
+  party: string | undefined,
+): Promise<OpenedCopy> => openSource(source, { key: textOption(options, 'key'), party }, terminal);
+
+/** The share itself is no copy of it, and what lies in the device's folder is lost with the device. */
+const refuseItself = async (
+  { root }: HomePaths,
+  { paths, codes }: Source,
+  recipient: string,
+): Promise<void> => {
+  const recipients = await Promise.all(codes.map(recipientOf));
+  const folder = `${await realpath(root)}${sep}`;
+  const places = await Promise.all(paths.map((path) => realpath(path)));
+  if (!recipients.includes(recipient) && !places.some((path) => `${path}${sep}`.startsWith(folder))) return;
+  throw new KeepsetError('place/foreign', 'This is the share on this device itself, and no copy of it.', {
+    hint: 'Write one elsewhere first: `keepset usb create`, `keepset kit`. Open it with the code it was given there.',
+  });
 };
 
 const refuseOther = (copy: OpenedCopy, own: KeyShare, from: string): void => {

@@ -54,7 +54,7 @@ const decode = (bytes: Uint8Array, path: string): RecoveryRecord => {
     return decodeAs(schema, bytes, 'recovery');
   } catch (cause) {
     throw new KeepsetError('place/damaged', `The record of a recovery ${path} is damaged.`, {
-      hint: 'Delete it, and run `keepset recover` again from the copy.',
+      hint: 'Delete it. If this device has its share (`keepset keys`), end the recovery with `keepset refresh`; after a theft first `keepset freeze KEY`, and the operator approves. If not, run `keepset recover` again from the copy.',
       cause,
     });
   }

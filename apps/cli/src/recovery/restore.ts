@@ -1,14 +1,15 @@
 /** Bringing a share back onto this device, and making any other copy of it worth nothing by itself. */
-import { KeepsetError, toKeepsetError } from '@keepset/bytes';
+import { KeepsetError, bytesEqual, encodeCbor, toKeepsetError } from '@keepset/bytes';
 import { runRefresh, runReshare, type Approved, type GroupKey } from '@keepset/ceremony';
-import type { KeySummary } from '@keepset/wire';
 import { orSettle, type OpenDevice } from '../home/device.ts';
 import type { HomePaths } from '../home/paths.ts';
-import { adoptKit } from '../places/adopt.ts';
+import { adoptedKit } from '../places/adopt.ts';
+import type { AgainstServer } from '../places/kits-at-server.ts';
+import { saveKit } from '../places/ledger.ts';
 import { groupPrompts } from '../terminal/group.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { checkAgainstServer } from './check.ts';
-import { saveRecord, type RecoveryRecord } from './record.ts';
+import { loadRecords, saveRecord, type RecoveryRecord } from './record.ts';
 import type { OpenedCopy } from './source.ts';
 
 /**
@@ -16,16 +17,16 @@ import type { OpenedCopy } from './source.ts';
  * came from is one of this device from then on. May be cut off and repeated: the share comes last.
  * @param recovery what is noted until the shares are refreshed; undefined for a share that was only parked: then it may
  * be back already.
- * @param compare whatever else has to be right, once the epoch is
- * @throws KeepsetError as {@link checkAgainstServer}; `place/exists` if the device has its share,
- * `place/foreign` for the share of another party.
+ * @param compare whatever else has to be right, once the epoch is; how the copy compares with what the server was told
+ * @throws KeepsetError as {@link checkAgainstServer} and {@link adoptedKit}; `place/exists` if the device has its share,
+ * `place/foreign` for the share of another party, `store/conflict` while a ceremony about the same epoch is undecided.
  */
 export const restoreShare = async (
   { device, account }: OpenDevice,
   paths: HomePaths,
   { opened, kit, passkey }: Pick<OpenedCopy, 'opened' | 'kit' | 'passkey'>,
   recovery: Pick<RecoveryRecord, 'cause' | 'from'> | undefined,
-  compare: () => Promise<void> = () => Promise.resolve(),
+  compare: () => Promise<AgainstServer | undefined>,
 ): Promise<void> => {
   const { share } = opened;
   const { keyId, epoch } = share.group;
@@ -37,35 +38,66 @@ export const restoreShare = async (
     );
   const keys = await device.transport.keys();
   // Before the copy is compared: the device may have new shares since, and this is where it was cut off.
-  if (await isThere(device, share.group, keys)) {
+  const own = await ownGroup(device, keyId);
+  const isCurrent =
+    own !== undefined && own.epoch >= Math.max(epoch, keys.find((key) => key.keyId === keyId)?.epoch ?? 0);
+  if (isCurrent && isOther(own, share.group)) await refuseUnlessBegun(paths, own);
+  else if (isCurrent) {
     if (recovery === undefined) return;
     throw hasShare(keyId);
   }
   checkAgainstServer(share, keys, device.serverParty);
-  await compare();
-  if (recovery !== undefined) await saveRecord(paths, { keyId, epoch, ...recovery });
-  if (kit !== undefined) await adoptKit(paths, kit, opened, passkey);
-  await device.vault.putPending(share);
-  await device.vault.promote(keyId, epoch);
-  await device.vault.retire(keyId, epoch);
+  const server = await compare();
+  await device.exclusively(async () => {
+    await refuseUndecided(device, share.group);
+    const adopted = kit === undefined ? undefined : await adoptedKit(paths, kit, opened, passkey, server);
+    if (recovery !== undefined) await saveRecord(paths, { keyId, epoch, ...recovery });
+    if (adopted !== undefined) await saveKit(paths, adopted);
+    await device.vault.putPending(share);
+    await device.vault.promote(keyId, epoch);
+    await device.vault.retire(keyId, epoch);
+  });
 };
 
-/** Whether the device holds a share of the key that is no older than the copy, and than what the server knows. */
-const isThere = async (
-  { vault }: OpenDevice['device'],
-  { keyId, epoch }: GroupKey,
-  keys: readonly KeySummary[],
-): Promise<boolean> => {
-  if (!(await vault.list()).includes(keyId)) return false;
+/** The public half of the share that the device has; undefined where there is none, or none that can be read. */
+const ownGroup = async ({ vault }: OpenDevice['device'], keyId: string): Promise<GroupKey | undefined> => {
+  if (!(await vault.list()).includes(keyId)) return undefined;
   try {
     const { group, secret } = await vault.open(keyId);
     secret.wipe();
-    return group.epoch >= Math.max(epoch, keys.find((key) => key.keyId === keyId)?.epoch ?? 0);
+    return group;
   } catch (thrown) {
     // A copy that cannot be read is what recovery is for.
     if (toKeepsetError(thrown).code === 'bug/invariant') throw thrown;
-    return false;
+    return undefined;
   }
+};
+
+/** Whether two shares of one epoch cannot both be right. A repair changes no public data: it does not make another one. */
+const isOther = (a: GroupKey, b: GroupKey): boolean =>
+  a.epoch === b.epoch && !bytesEqual(encodeCbor({ ...a }), encodeCbor({ ...b }));
+
+/** One of two shares is wrong. While a recovery of this epoch is unfinished nothing is lost by trying the other. */
+const refuseUnlessBegun = async (paths: HomePaths, { keyId, epoch }: GroupKey): Promise<void> => {
+  if ((await loadRecords(paths)).some((begun) => begun.keyId === keyId && begun.epoch === epoch)) return;
+  throw new KeepsetError(
+    'place/exists',
+    `This device holds another share of key ${keyId} at epoch ${epoch}; one of the two is wrong.`,
+    {
+      hint: 'It stays. To find out which is right put the copy into a folder of its own: --home DIR --invite URL.',
+    },
+  );
+};
+
+const refuseUndecided = async (
+  { journal }: OpenDevice['device'],
+  { keyId, epoch }: GroupKey,
+): Promise<void> => {
+  const open = (await journal.list()).find((entry) => entry.keyId === keyId && entry.epoch === epoch);
+  if (open === undefined) return;
+  throw new KeepsetError('store/conflict', `A ${open.kind} of key ${keyId} is not decided yet.`, {
+    hint: 'The next command that reaches the server settles it (`keepset keys`). Then run this again.',
+  });
 };
 
 const hasShare = (keyId: string): KeepsetError =>

@@ -16,6 +16,7 @@ import { loadAccount } from '../home/account.ts';
 import { openVault, orSettle, unlockIdentity, withDevice, type OpenDevice } from '../home/device.ts';
 import { moveHome } from '../home/enrol.ts';
 import { findKeyId } from '../home/keys.ts';
+import { currentShare, heldKeys } from '../home/own-shares.ts';
 import type { HomePaths } from '../home/paths.ts';
 import { oldShareLines } from '../policy/old-shares.ts';
 import { renewCopies, renewalLines } from '../places/rewrite.ts';
@@ -41,7 +42,7 @@ interface Exit {
  */
 export const recoverServerGone = async (invocation: Invocation, paths: HomePaths): Promise<void> => {
   const { options, terminal } = invocation;
-  if (textOption(options, 'approval') !== undefined) return bringKey(invocation);
+  if (textOption(options, 'approval') !== undefined) return bringKey(invocation, paths);
   const identity = await unlockIdentity(paths, options, terminal);
   try {
     const vault = await openVault(paths, identity);
@@ -108,21 +109,35 @@ const movedLines = (party: string, server: string, exits: readonly Exit[]): read
 ];
 
 /** The devices deal the key anew; the present server gets a share, and the old server’s is worth nothing beside it. */
-const bringKey = (invocation: Invocation): Promise<void> =>
-  withDevice(invocation.options, invocation.terminal, async ({ device, unlocked }) => {
+const bringKey = async (invocation: Invocation, paths: HomePaths): Promise<void> => {
+  const before = await newestEpochs(paths);
+  await withDevice(invocation.options, invocation.terminal, async ({ device, unlocked }) => {
     const { options, terminal } = invocation;
     const keyId = await findKeyId(device.vault, textOption(options, 'key'));
     // Who was cut off at the end has nothing to bring any more, and an approval that is spent.
     const isThere = (await judgeServer(device, keyId)).verdict === 'current';
     const group = isThere ? await groupOf(device, keyId) : await adopt(device, options, terminal, keyId);
     const renewal = await renewCopies(unlocked, keyId);
-    terminal.result({ ...factsOf(group), state: 'recovered', ...renewal }, [
+    if (group.epoch === before.get(keyId))
+      return terminal.result({ ...factsOf(group), state: 'nothing-left', ...renewal }, [
+        `There is nothing to bring: this server has key ${keyId} at epoch ${group.epoch}, as this device has.`,
+        ...renewalLines(renewal),
+      ]);
+    return terminal.result({ ...factsOf(group), state: 'recovered', ...renewal }, [
       `Recovered: key ${keyId} is at epoch ${group.epoch}, under ${group.policy}, on this server.`,
       ...oldShareLines,
       'That goes for what the old server has of it as well.',
       ...renewalLines(renewal),
     ]);
   });
+};
+
+/** By key, before anything that was cut off is settled. */
+const newestEpochs = async (paths: HomePaths): Promise<ReadonlyMap<string, number | undefined>> => {
+  const epochs = new Map<string, number | undefined>();
+  for (const keyId of await heldKeys(paths)) epochs.set(keyId, (await currentShare(paths, keyId))?.epoch);
+  return epochs;
+};
 
 const adopt = async (
   device: OpenDevice['device'],
