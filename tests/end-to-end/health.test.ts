@@ -7,16 +7,14 @@ import { makeBackup, modernDialect } from '../../packages/places/test/backup-mak
 import { healthOfKey } from '../../apps/cli/src/places/health/health.ts';
 import { withUnlocked } from '../../apps/cli/src/places/unlock.ts';
 import { silentTerminal } from '../support/device.ts';
-import { otherMedium, projectRoot, temporaryFolder } from '../support/folders.ts';
+import { otherMedium, temporaryFolder } from '../support/folders.ts';
 import {
-  bin,
   errorOf,
   keepset,
   keepsetJson,
   run,
   serve,
   serverFolders,
-  type Ended,
   type Serving,
 } from '../support/processes.ts';
 
@@ -404,38 +402,5 @@ describe('copies after a refresh', () => {
     rmSync(folder, { recursive: true });
     expect(outcomesOf(await succeed(['refresh', '--key', keyId]))).toEqual({ [kit]: 'gone' });
     expect(own(keyId).map((name) => name.split('.')[1])).toEqual(['2']);
-  });
-
-  it('are all current in the end wherever the refresh was cut off', async () => {
-    const keyId = await newKey();
-    const stick = await createStick(keyId);
-    const cloud = temporaryFolder();
-    const folder = await createFolder(keyId, cloud);
-    const preload = ['--import', join(projectRoot, 'tests', 'support', 'kill-at.ts')];
-    const refresh = (env: Record<string, string>): Promise<Ended> =>
-      run(process.execPath, [...preload, bin, 'refresh', '--key', keyId, ...phone], { env });
-    const log = join(temporaryFolder(), 'moments');
-    expect(await refresh({ KEEPSET_MOMENTS: log })).toMatchObject({ code: 0 });
-    const moments = readFileSync(log, 'utf8').split('\n');
-    // After the ceremony's last answer everything is about the copies; the server is told of both in the end.
-    const answers = moments.flatMap((moment, at) => (moment === 'request.emit' ? [at] : []));
-    const first = (answers.at(-3) ?? 0) + 1;
-    expect(moments.length - first).toBeGreaterThan(20);
-    for (let at = first; at <= moments.length; at += 4) {
-      expect((await refresh({ KEEPSET_KILL_AT: String(at) })).signal).toBe('SIGKILL');
-      await succeed(['keys']);
-      const epochs = new Set(own(keyId).map((name) => name.split('.')[1]));
-      expect(epochs.size).toBe(1);
-      for (const { id, stale, reach } of (await healthOf(keyId)).copies)
-        expect({ at, id, stale, reach }).toMatchObject({ reach: { status: 'intact' } });
-      for (const { stale } of (await healthOf(keyId)).copies) expect(stale).toBeUndefined();
-      const [epoch = ''] = epochs;
-      expect(await succeed(['usb', 'verify', stick.root, '--code', stick.code])).toMatchObject({
-        epoch: Number(epoch),
-      });
-      expect(readdirSync(join(cloud, `keepset-${folder.kit}`))).toEqual([
-        expect.stringContaining(`${keyId}.${epoch}.`),
-      ]);
-    }
   });
 });
