@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -6,7 +7,7 @@ export default defineConfig({
     // Real cryptography and real processes: generous limits, so that a slow machine is not a failure.
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    // The default leaves one processor idle, which on two of them is half.
-    maxWorkers: '100%',
+    // More than there are processors: a test with real processes waits for disks and sockets a third of its time.
+    maxWorkers: Math.ceil(availableParallelism() * 1.5),
   },
 });
