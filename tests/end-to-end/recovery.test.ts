@@ -364,7 +364,7 @@ describe('recovery asks first, and says what it does', () => {
       [...recover, ...fresh.args],
       [
         ['L/S? ', 'l\n'],
-        ['U/P/F/B/N? ', 'u\n'],
+        ['U/P/F/B/K/N? ', 'u\n'],
         ['appears: ', `${root}\n`],
         ['Go on? [y/N] ', 'n\n'],
       ],

@@ -56,6 +56,7 @@ it('loads ledgers of the first version, judges them by what they say, and writes
     await saveKit(paths, { ...stick, passkey: known });
     expect((await loadLedger(paths))[0]).toEqual({ ...stick, passkey: known });
   }
+  await saveKit(paths, stick);
   await noteLost(paths, stick, true);
   const [lost] = await loadLedger(paths);
   if (lost === undefined) throw new Error('two kits');
