@@ -25,7 +25,8 @@ import {
 // Many real processes: on a busy machine they take their time.
 vi.setConfig({ testTimeout: 600_000 });
 
-it('is refused by verify, drill and recover, and taken with --older', async () => {
+/** A key of the server and a phone, which has a copy on a stick. */
+const phoneWithStick = async () => {
   const world = await newWorld();
   const phone = await newPhone(world);
   const keyId = (await succeed(['keygen', '--scheme', 'ed25519', ...phone.args]))['keyId'] as string;
@@ -33,6 +34,11 @@ it('is refused by verify, drill and recover, and taken with --older', async () =
   const root = world.folder('stick');
   const made = await succeed(['usb', 'create', root, '--show-code', ...phone.args]);
   const code = ['--code', made['code'] as string];
+  return { world, phone, keyId, publicKey, root, code };
+};
+
+it('is refused by verify, drill and recover, and taken with --older', async () => {
+  const { world, phone, keyId, publicKey, root, code } = await phoneWithStick();
   const verify = ['usb', 'verify', root, ...code, ...phone.args];
   expect(await succeed(verify)).toMatchObject({ generation: 1, server: 'newest' });
 
@@ -135,13 +141,7 @@ it('is refused by verify, drill and recover, and taken with --older', async () =
 });
 
 it('is never written over what came later by a device that is behind', async () => {
-  const world = await newWorld();
-  const phone = await newPhone(world);
-  const keyId = (await succeed(['keygen', '--scheme', 'ed25519', ...phone.args]))['keyId'] as string;
-  const publicKey = await publicKeyOf(phone, keyId);
-  const root = world.folder('stick');
-  const made = await succeed(['usb', 'create', root, '--show-code', ...phone.args]);
-  const code = ['--code', made['code'] as string];
+  const { world, phone, publicKey, root, code } = await phoneWithStick();
   const folder = world.folder('backups');
   const [home, image] = [join(folder, 'home'), join(folder, 'stick')];
   execFileSync('cp', ['-a', phone.home, home]);

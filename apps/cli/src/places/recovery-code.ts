@@ -1,12 +1,12 @@
 /** Recovery codes as they are given: typed, or in a file that `age -i` takes. */
-import { KeepsetError, fromUtf8, toKeepsetError } from '@keepset/bytes';
-import { checkTypedCode, nodeFileSystem, type CodeVerdict } from '@keepset/places';
+import { KeepsetError, fromUtf8 } from '@keepset/bytes';
+import { checkTypedCode, type CodeVerdict } from '@keepset/places';
 import { isEncryptedIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
-import { resolve } from 'node:path';
 import type { OptionSpec, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
 import { openIdentityFile } from '../home/passphrase.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { readGiven } from './given-file.ts';
 
 /** The options of every command that opens a backup copy. */
 export const codeOptions: Readonly<Record<string, OptionSpec>> = {
@@ -107,7 +107,7 @@ const readIdentityFile = async (
   options: OptionValues,
   terminal: Terminal,
 ): Promise<readonly string[]> => {
-  const file = await readSmall(path);
+  const file = await readGiven(path, maxFileBytes);
   if (isEncryptedIdentity(file)) {
     const identity = await openIdentityFile(file, options, terminal);
     const key = openingKeyOf(identity);
@@ -122,18 +122,6 @@ const readIdentityFile = async (
       hint: 'A code begins with AGE-SECRET-KEY-1.',
     });
   return lines.map(checkCode);
-};
-
-const readSmall = async (path: string): Promise<Uint8Array> => {
-  try {
-    return await nodeFileSystem.read(resolve(path), maxFileBytes);
-  } catch (cause) {
-    throw new KeepsetError(
-      'input/invalid-argument',
-      `${path} cannot be read: ${toKeepsetError(cause).message}`,
-      { cause },
-    );
-  }
 };
 
 const textOf = (file: Uint8Array, path: string): string => {

@@ -1,8 +1,8 @@
 /** PNG files as pictures. */
-import { resolve } from 'node:path';
 import { PNG } from 'pngjs';
-import { KeepsetError, toKeepsetError } from '@keepset/bytes';
-import { nodeFileSystem, type Picture } from '@keepset/places';
+import { KeepsetError } from '@keepset/bytes';
+import type { Picture } from '@keepset/places';
+import { readGiven } from '../given-file.ts';
 
 const maxFileBytes = 64 << 20;
 /** A sheet of A4 at 1200 dpi has 139 million. */
@@ -14,7 +14,7 @@ const signature = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
  * @throws KeepsetError `input/invalid-argument` (unreadable, not a PNG, too large)
  */
 export const readPicture = async (path: string): Promise<Picture> => {
-  const file = await readFile(path);
+  const file = await readGiven(path, maxFileBytes);
   if (file.length < 24 || !signature.every((byte, i) => file[i] === byte))
     throw new KeepsetError('input/invalid-argument', `${path} is not a PNG picture.`, {
       hint: 'Scan or convert it to PNG: `pdftoppm -r 200 -png scan.pdf page` or `magick photo.jpg photo.png`.',
@@ -30,17 +30,5 @@ export const readPicture = async (path: string): Promise<Picture> => {
     return { width, height, data };
   } catch (cause) {
     throw new KeepsetError('input/invalid-argument', `The picture ${path} is damaged.`, { cause });
-  }
-};
-
-const readFile = async (path: string): Promise<Uint8Array> => {
-  try {
-    return await nodeFileSystem.read(resolve(path), maxFileBytes);
-  } catch (cause) {
-    throw new KeepsetError(
-      'input/invalid-argument',
-      `${path} cannot be read: ${toKeepsetError(cause).message}`,
-      { cause },
-    );
   }
 };
