@@ -98,11 +98,14 @@ export interface Command {
   readonly said: () => string;
   /** Resolves with the match when it has said something; never if it ends before. */
   readonly until: (pattern: RegExp) => Promise<RegExpExecArray>;
-  /** Its exit code and result, or undefined for one that died. */
+  /** Its exit code and result, or undefined for one that died. Rejects where it goes on for ever. */
   readonly ended: Promise<
     { readonly code: number; readonly json: Readonly<Record<string, unknown>> } | undefined
   >;
 }
+
+/** Many times what any command takes on a busy machine, and less than devices wait for each other. */
+const patienceMs = 120_000;
 
 /** Starts `keepset ARGS` here, with nobody at the keyboard. */
 export const command = (args: readonly string[], life: Life = newLife()): Command => {
@@ -123,9 +126,18 @@ export const command = (args: readonly string[], life: Life = newLife()): Comman
     askYesNo: () => Promise.resolve(false),
     askSecret: () => Promise.reject(new Error('nobody is there')),
   };
-  const work = async (): Promise<number> => {
+  const work = async (): Promise<number | void> => {
     await (watching ??= watchAll());
-    return lives.run(life, () => main(args, terminal));
+    const { promise: forEver, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      reject(new Error(`keepset ${args.slice(0, 3).join(' ')} does not end; it said:\n${said}`));
+      life.die();
+    }, patienceMs);
+    try {
+      return await Promise.race([lives.run(life, () => main(args, terminal)), life.death, forEver]);
+    } finally {
+      clearTimeout(timer);
+    }
   };
   return {
     said: () => said,
@@ -136,8 +148,6 @@ export const command = (args: readonly string[], life: Life = newLife()): Comman
         await once(words, 'said');
       }
     },
-    ended: Promise.race([work(), life.death]).then((code) =>
-      life.isDead() || typeof code !== 'number' ? undefined : { code, json },
-    ),
+    ended: work().then((code) => (life.isDead() || typeof code !== 'number' ? undefined : { code, json })),
   };
 };

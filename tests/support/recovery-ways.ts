@@ -80,10 +80,15 @@ export const joinedByLaptop = (
   others?: Life,
 ): Command => {
   const running = command(args, life);
+  let laptop: Command | undefined;
   void running.until(/on laptop: {2}keepset join (\S+)/).then(([, code = '']) => {
-    void command(['join', code, '--home', scene.at('laptop')], others).ended;
+    laptop = command(['join', code, '--home', scene.at('laptop')], others);
   });
-  return running;
+  const withItsWords = async (error: unknown): Promise<never> => {
+    const end = JSON.stringify(await laptop?.ended);
+    throw new Error(`${String(error)}\nand the laptop:\n${laptop?.said()}${end}`);
+  };
+  return { ...running, ended: running.ended.catch(withItsWords) };
 };
 
 /** Runs such a command, which must succeed. */

@@ -13,6 +13,7 @@ import { encodeError, maxMessageBytes } from '@keepset/wire';
 import type { ServerIdentity } from '../secrets/identity.ts';
 import type { TlsIdentity } from '../secrets/certificate.ts';
 import type { Clock } from './authentication.ts';
+import { createListener } from './listener.ts';
 import { apiDescription } from './openapi.ts';
 
 /** What the HTTP layer needs besides the routes. */
@@ -23,13 +24,18 @@ export interface AppOptions {
 
 /** A server without routes: limits, content types, errors, API description. */
 export const createApp = async ({ tls, logger }: AppOptions): Promise<FastifyInstance> => {
-  const app = Fastify({
-    https: { cert: tls.cert, key: tls.key, minVersion: 'TLSv1.3' },
-    loggerInstance: logger,
-    bodyLimit: maxMessageBytes,
+  const https = {
+    cert: tls.cert,
+    key: tls.key,
+    minVersion: 'TLSv1.3' as const,
     requestTimeout: 30_000,
     keepAliveTimeout: 60_000,
-    forceCloseConnections: 'idle',
+  };
+  const app = Fastify({
+    https,
+    serverFactory: (handler) => createListener(https, handler),
+    loggerInstance: logger,
+    bodyLimit: maxMessageBytes,
     // Addresses the router itself cannot read.
     frameworkErrors: (error, request, reply) => {
       void refuse(logger, error, request, reply);
@@ -51,24 +57,10 @@ export const createApp = async ({ tls, logger }: AppOptions): Promise<FastifyIns
       reply,
     ),
   );
-  closeConnectionsOnStop(app);
   await app.register(swagger, apiDescription);
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
   app.get('/healthz', { schema: { hide: true } }, () => ({ status: 'ok' }));
   return app;
-};
-
-/** Answers that go out while the server stops end their connections: else it would wait for each to fall idle. */
-const closeConnectionsOnStop = (app: FastifyInstance): void => {
-  let stopping = false;
-  app.addHook('preClose', (done) => {
-    stopping = true;
-    done();
-  });
-  app.addHook('onSend', (_request, reply, payload, done) => {
-    if (stopping) void reply.header('connection', 'close');
-    done(null, payload);
-  });
 };
 
 const refuse = async (
