@@ -72,7 +72,7 @@ export const duo = async (scene: Scene): Promise<{ keyId: string; pem: string }>
 export const addDevice = async (home: string): Promise<string> =>
   String((await done(['add-device', '--home', home]))['invitation']);
 
-/** Begins a command, and joins it from the laptop as soon as it asks for that. */
+/** Begins a command, and joins it from the laptop as soon as it asks for that. It ends when both are through. */
 export const joinedByLaptop = (
   scene: Scene,
   args: readonly string[],
@@ -88,7 +88,12 @@ export const joinedByLaptop = (
     const end = JSON.stringify(await laptop?.ended);
     throw new Error(`${String(error)}\nand the laptop:\n${laptop?.said()}${end}`);
   };
-  return { ...running, ended: running.ended.catch(withItsWords) };
+  const bothThrough = async (end: Awaited<Command['ended']>): Promise<typeof end> => {
+    // The phone does not wait for the laptop’s last steps; whoever stops the server then does.
+    if (end?.code === 0) await laptop?.ended;
+    return end;
+  };
+  return { ...running, ended: running.ended.then(bothThrough, withItsWords) };
 };
 
 /** Runs such a command, which must succeed. */

@@ -35,6 +35,9 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
   parseAs(partyName, options.party, `party name ${options.party}`, 'input/invalid-argument');
   const foundation = await layFoundation(options);
   const { database, kek, identity, log, logKey, tls, enrolments } = foundation;
+  const stopping = new AbortController();
+  const sleep = (ms: number): Promise<void> =>
+    setTimeout(ms, undefined, { ref: false, signal: stopping.signal }).catch(() => undefined);
   try {
     const handler = party1Handler({
       party: options.party,
@@ -42,7 +45,7 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
       store: partyStore(database, log, unixSeconds),
       sealer: shareSealer(kek, options.party),
       now: () => performance.now(),
-      sleep: (ms) => setTimeout(Math.max(0, ms), undefined, { ref: false }),
+      sleep,
     });
     // Standard output belongs to the command's result.
     const logger = pino({ level: options.logLevel, base: null }, pino.destination(2));
@@ -67,6 +70,7 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
       invite: () => inviteTo(url, foundation),
       warnings: warningsOf(options),
       close: async () => {
+        stopping.abort();
         await app.close();
         database.close();
       },

@@ -103,13 +103,17 @@ const takeStep = async (context: StepContext, sessions: LiveSessions): Promise<U
   const { tenant } = context.caller;
   const { session } = context.request;
   const deadline = context.party1.now() + pollMs;
+  let mayWait = true;
   for (;;) {
-    const mayWait = context.party1.now() < deadline;
     const outcome = await sessions.exclusively(tenant, session, () =>
       takeStepOnce(context, sessions, mayWait),
     );
     if ('answer' in outcome) return outcome.answer;
-    await Promise.race([outcome.woken, context.party1.sleep(deadline - context.party1.now())]);
+    const left = Math.max(0, deadline - context.party1.now());
+    mayWait = await Promise.race([
+      outcome.woken.then(() => true),
+      context.party1.sleep(left).then(() => false),
+    ]);
   }
 };
 

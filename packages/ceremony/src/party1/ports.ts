@@ -159,7 +159,7 @@ export interface Party1 {
   readonly sealer: ShareSealer;
   /** Milliseconds, monotonic enough to expire idle sessions. */
   readonly now: () => number;
-  /** Resolves after so many milliseconds. */
+  /** Resolves after so many milliseconds, or sooner: whoever waits is then told to ask again. */
   readonly sleep: (ms: number) => Promise<void>;
   readonly rng?: Rng;
 }
