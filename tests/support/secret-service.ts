@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { temporaryFolder } from './folders.ts';
 import { start, untilSaid, type Running } from './processes.ts';
 
@@ -21,6 +22,22 @@ export interface SecretService {
   clear(): void;
 }
 
+/** A bus that starts no service by itself: a second keyring, a locked one, could else be there before the first. */
+const busConfig = (folder: string): string => `<!DOCTYPE busconfig PUBLIC
+  "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:dir=${folder}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+`;
+
 /** Starts one. It ends with the test file. */
 export const startSecretService = async (): Promise<SecretService> => {
   const folder = temporaryFolder();
@@ -28,7 +45,9 @@ export const startSecretService = async (): Promise<SecretService> => {
   mkdirSync(runtime, { mode: 0o700 });
   // Without a display: what is locked is refused at once, and nobody is asked.
   const nobody = { DISPLAY: '', WAYLAND_DISPLAY: '' };
-  const options = ['--session', '--nofork', '--nopidfile', '--print-address=1'];
+  const config = join(folder, 'bus.conf');
+  writeFileSync(config, busConfig(runtime));
+  const options = [`--config-file=${config}`, '--nofork', '--nopidfile', '--print-address=1'];
   const bus = start('dbus-daemon', options, { env: nobody });
   await untilSaid(bus, 'guid=', 'stdout');
   const address = bus.stdout().trim();
@@ -38,6 +57,11 @@ export const startSecretService = async (): Promise<SecretService> => {
     XDG_DATA_HOME: join(folder, 'data'),
     XDG_RUNTIME_DIR: runtime,
   };
+  const run = (command: string, args: readonly string[]): string => {
+    const { error, stdout } = spawnSync(command, args, { env: { ...process.env, ...env }, encoding: 'utf8' });
+    if (error !== undefined) throw error;
+    return stdout;
+  };
   let keyring: Running | undefined;
   const unlock = async (): Promise<void> => {
     keyring?.child.kill('SIGKILL');
@@ -45,13 +69,10 @@ export const startSecretService = async (): Promise<SecretService> => {
     const control = `--control-directory=${join(runtime, 'keyring')}`;
     const options = ['--components=secrets', '--unlock', '--foreground', control];
     keyring = start('gnome-keyring-daemon', options, { env, input: 'passphrase' });
-    await untilSaid(keyring, 'GNOME_KEYRING_CONTROL', 'stdout');
+    // It says what its address is before it is on the bus.
+    while (!run('dbus-send', isLoginLocked).includes('boolean false')) await setTimeout(20);
   };
   await unlock();
-  const run = (command: string, args: readonly string[]): void => {
-    const { error } = spawnSync(command, args, { env: { ...process.env, ...env } });
-    if (error !== undefined) throw error;
-  };
   const log = join(folder, 'log');
   writeFileSync(log, '');
   let scripts = 0;
@@ -69,18 +90,28 @@ export const startSecretService = async (): Promise<SecretService> => {
     at,
     address,
     log: () => readFileSync(log, 'utf8'),
-    lock: () => run('dbus-send', lockLogin),
+    lock: () => void run('dbus-send', lockLogin),
     unlock,
-    clear: () => run('secret-tool', ['clear', 'service', 'org.keepset']),
+    clear: () => void run('secret-tool', ['clear', 'service', 'org.keepset']),
   };
 };
 
+const login = '/org/freedesktop/secrets/collection/login';
+const toService = ['--session', '--print-reply', '--dest=org.freedesktop.secrets'];
+
 /** @spec Secret Service API, `org.freedesktop.Secret.Service.Lock` */
 const lockLogin = [
-  '--session',
-  '--print-reply',
-  '--dest=org.freedesktop.secrets',
+  ...toService,
   '/org/freedesktop/secrets',
   'org.freedesktop.Secret.Service.Lock',
-  'array:objpath:/org/freedesktop/secrets/collection/login',
+  `array:objpath:${login}`,
+];
+
+/** @spec Secret Service API, property `Locked` of `org.freedesktop.Secret.Collection` */
+const isLoginLocked = [
+  ...toService,
+  login,
+  'org.freedesktop.DBus.Properties.Get',
+  'string:org.freedesktop.Secret.Collection',
+  'string:Locked',
 ];
