@@ -55,6 +55,9 @@ it('adds to the entry that is there, and overwrites none', async () => {
     [0, 1, undefined],
     [1, 2, undefined],
   ]);
+  // The note that the server has may be that of a device which is about to be revoked.
+  const newest = await adoptedKit(paths, { ...found, sha256: hash(2) }, opened(2), undefined, 'newest');
+  expect(newest.copies.map(({ notedAt: told }) => told)).toEqual([undefined, undefined]);
   for (const other of [
     { ...found, kind: 'folder' as const },
     { ...found, recipient: 'age1y' },

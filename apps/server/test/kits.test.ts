@@ -1,4 +1,7 @@
-/** What the server keeps of the copies of a user: it only goes up, and other users see nothing of it. */
+/**
+ * What the server keeps of the copies of a user: it only goes up, other users see nothing of it, and a device that is
+ * revoked takes what it told with it.
+ */
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { KeepsetError } from '@keepset/bytes';
@@ -7,8 +10,8 @@ import { newDevice, openHome, type TestDevice } from '../../../tests/support/dev
 import { temporaryFolder } from '../../../tests/support/folders.ts';
 import { addDevice } from '../../../tests/support/meeting.ts';
 import { serverOptions } from '../../../tests/support/server.ts';
-import { startServer, type RunningServer } from '../src/index.ts';
-import { kitStore, maxKitsPerTenant } from '../src/kits/store.ts';
+import { revokeDevice, startServer, type RunningServer } from '../src/index.ts';
+import { kitStore, maxKitsPerDevice } from '../src/kits/store.ts';
 import { inTransaction, openDatabase } from '../src/store/database.ts';
 
 let server: RunningServer;
@@ -84,21 +87,49 @@ it('what is no kit id is refused', async () => {
   expect(await codeOf(phone.kits.kit('a'.repeat(25)))).toBe('wire/malformed');
 });
 
-it('a user has so many kits and no more; those that are known still go up', async () => {
+it('a device has so many kits and no more, and takes no room from others; those that are known still go up', async () => {
   const database = openDatabase(join(temporaryFolder(), 'keepset.db'));
   database.exec("INSERT INTO tenants VALUES ('one', 0), ('other', 0)");
   const store = kitStore(database);
   inTransaction(database, () => {
-    const add = database.prepare("INSERT INTO kits VALUES ('one', ?, 0, 1, x'00')");
-    for (let i = 1; i < maxKitsPerTenant; i += 1) add.run(`kit ${i}`);
+    const add = database.prepare("INSERT INTO kits VALUES ('one', ?, 'phone', 0, 1, x'00')");
+    for (let i = 1; i < maxKitsPerDevice; i += 1) add.run(`kit ${i}`);
   });
-  const noteFor = (tenant: string, note: KitNote) =>
-    codeOf(Promise.resolve(note).then((each) => store.note(tenant, each)));
+  const noteFor = (tenant: string, note: KitNote, device = 'phone') =>
+    codeOf(Promise.resolve(note).then((each) => store.note({ tenant, device }, each)));
+  const another = { ...noteOf(1, 1), kit: 'b'.repeat(26) };
   expect(await noteFor('one', noteOf(1, 1))).toBe('accepted');
-  expect(await noteFor('one', { ...noteOf(1, 1), kit: 'b'.repeat(26) })).toBe('place/full');
+  expect(await noteFor('one', another)).toBe('place/full');
   expect(await noteFor('one', noteOf(1, 2))).toBe('accepted');
-  expect(await noteFor('other', { ...noteOf(1, 1), kit: 'b'.repeat(26) })).toBe('accepted');
+  expect(await noteFor('one', another, 'laptop')).toBe('accepted');
+  expect(await noteFor('other', another)).toBe('accepted');
   database.close();
+});
+
+it('a revoked device takes its notes with it, and what others told counts again', async () => {
+  const thief = await addDevice(phone, 'thief');
+  const highest = noteOf(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, 8);
+  const alone = { ...highest, kit: 'c'.repeat(26) };
+  const before = await newestOf(phone);
+  for (const note of [highest, alone]) expect(await codeOf(thief.kits.noteKit(note))).toBe('accepted');
+  expect(await codeOf(phone.kits.noteKit(noteOf(3, 1)))).toBe('place/stale');
+  await revokeDevice(options, thief.account.device);
+  expect(await codeOf(thief.kits.noteKit(highest))).toBe('policy/revoked');
+  expect(await newestOf(phone)).toEqual(before);
+  expect(await phone.kits.kit(alone.kit)).toEqual({ kit: alone.kit });
+  expect(await codeOf(phone.kits.noteKit(noteOf(3, 1)))).toBe('accepted');
+  thief.close();
+});
+
+it('a device that is revoked while its note is under way leaves none', async () => {
+  const thief = await addDevice(phone, 'thief');
+  await revokeDevice(options, thief.account.device);
+  const database = openDatabase(join(options.dataDir, 'keepset.db'));
+  const { tenant, device } = thief.account;
+  expect(() => kitStore(database).note({ tenant, device }, noteOf(9, 9))).toThrow('revoked');
+  database.close();
+  expect(await newestOf(phone)).toMatchObject({ epoch: 3 });
+  thief.close();
 });
 
 it('is there after the server was started again', async () => {

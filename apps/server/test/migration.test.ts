@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
 import { temporaryFolder } from '../../../tests/support/folders.ts';
+import { kitStore } from '../src/kits/store.ts';
 import { openDatabase } from '../src/store/database.ts';
+import { freezeStore } from '../src/store/freezing.ts';
+import type { LogStore } from '../src/store/log.ts';
 import { migrations } from '../src/store/schema.ts';
 
 it('from version 1: keys keep their shares, devices stay enrolled', () => {
@@ -38,5 +41,30 @@ it('from version 1: keys keep their shares, devices stay enrolled', () => {
   expect(database.prepare('SELECT adopts, tenant FROM approvals').all()).toMatchObject([
     { adopts: 0, tenant: null },
   ]);
+  database.close();
+});
+
+it('from version 4: what is known of kits stays, unless a device of the user was revoked, which may have told it', () => {
+  const file = join(temporaryFolder(), 'keepset.db');
+  const old = new DatabaseSync(file);
+  for (const sql of migrations.slice(0, 4)) old.exec(sql);
+  old.exec(`
+    PRAGMA user_version = 4;
+    INSERT INTO tenants VALUES ('t', 1), ('robbed', 1);
+    INSERT INTO devices VALUES
+      ('d', 't', 'auth', x'02', 'phone', 1, NULL, NULL), ('stolen', 'robbed', 'auth 2', x'02', 'phone', 1, 2, 3);
+    INSERT INTO kits VALUES ('t', 'k', 3, 4, x'05'), ('robbed', 'k', 9007199254740991, 1, x'06');
+  `);
+  old.close();
+  const database = openDatabase(file);
+  expect(database.prepare('SELECT * FROM kits').all()).toEqual([
+    { tenant: 't', kit: 'k', device: '', epoch: 3, generation: 4, sha256: Uint8Array.of(5) },
+  ]);
+  const store = kitStore(database);
+  expect(store.find('t', 'k').newest).toMatchObject({ epoch: 3, generation: 4 });
+  // Nobody knows whose the note was: it may be this device's.
+  const log = { append: () => undefined } as unknown as LogStore;
+  freezeStore(database, log, () => 9).revoke('d');
+  expect(store.find('t', 'k')).toEqual({ kit: 'k' });
   database.close();
 });

@@ -92,10 +92,10 @@ const drillOnline = async (
   try {
     // That it opens is true whatever the server says or does not say.
     await note(unlocked, backup, 'opened');
-    const { epoch } = share.group;
+    const { keyId, epoch } = share.group;
     const { kit, sha256, opened } = backup;
     if (kit !== undefined) {
-      const found = { kit, epoch, generation: opened.generation, sha256 };
+      const found = { kit, keyId, epoch, generation: opened.generation, sha256 };
       if ((await compareWithServer(kits, found, target.older)) === 'older') terminal.note(olderLine);
     }
     const helpers = (textOption(options, 'with') ?? '').split(',').filter((party) => party !== '');

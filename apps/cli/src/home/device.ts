@@ -21,6 +21,7 @@ import { filePresignatures } from './presignatures.ts';
 import { openIdentityFile } from './passphrase.ts';
 import { homePaths, type HomePaths } from './paths.ts';
 import { openServer } from './server.ts';
+import type { ServerKnowledge } from '../places/behind.ts';
 import { noteCopies } from '../places/kits-at-server.ts';
 import { lastSource } from '../places/ledger.ts';
 import { continueRenewals } from '../places/rewrite.ts';
@@ -34,7 +35,7 @@ export interface OpenDevice {
   readonly recipient: string;
   /** What the copies of its shares need. */
   readonly unlocked: Unlocked;
-  readonly kits: KitNotes;
+  readonly kits: KitNotes & ServerKnowledge;
   readonly traffic: () => Traffic;
   /** Wipes the keys and closes connections. */
   readonly close: () => void;

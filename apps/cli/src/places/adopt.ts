@@ -58,7 +58,7 @@ export const foundKit = async (
  * noted as opened, or a new one. A stick was `written` by that and no more: a new folder cannot tell whether another one
  * on this very computer wrote it a moment ago, and `usb verify --replugged` can.
  * @param opener the passkey that opened it, if it was not its code: of the other nothing is known.
- * @param server how it compares with what the server was told; of a copy that is newer, or unknown there, it is told next.
+ * @param server how it compares with what the server was told; of a copy that is not older, it is told next.
  * @throws KeepsetError `place/foreign` if the entry that is there is of another kit; `place/damaged`
  */
 export const adoptedKit = async (
@@ -87,7 +87,8 @@ export const adoptedKit = async (
   };
   const seen: LedgerCopy = base.copies.find((each) => isSame(each, found)) ?? found;
   const { notedAt = new Date().toISOString(), ...untold } = seen;
-  const copy = server === 'newest' || server === 'older' ? { ...untold, notedAt } : untold;
+  // What another device told goes when that is revoked: the newest copy is told once more, by this one.
+  const copy = server === 'older' ? { ...untold, notedAt } : untold;
   const observed = withObservation(
     base,
     copy,

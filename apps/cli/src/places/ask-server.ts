@@ -1,6 +1,6 @@
 /** Asking the server about a copy, from a command that does without one. */
 import { toKeepsetError } from '@keepset/bytes';
-import { isEncryptedIdentity, wipeIdentity, type KitNote } from '@keepset/wire';
+import { isEncryptedIdentity, wipeIdentity } from '@keepset/wire';
 import type { OptionValues } from '../command.ts';
 import { loadAccount } from '../home/account.ts';
 import { readIfThere } from '../home/files.ts';
@@ -8,7 +8,7 @@ import { givenPassphrase, openIdentityFile } from '../home/passphrase.ts';
 import { homePaths } from '../home/paths.ts';
 import { openServer } from '../home/server.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { compareWithServer, type AgainstServer } from './kits-at-server.ts';
+import { compareWithServer, type AgainstServer, type CopyOfKey } from './kits-at-server.ts';
 
 /**
  * Compares where it can: the device is enrolled, its keys open without a question, and the server answers.
@@ -16,7 +16,7 @@ import { compareWithServer, type AgainstServer } from './kits-at-server.ts';
  * @throws KeepsetError `place/stale`, `place/foreign` as {@link compareWithServer}; those of unlocking
  */
 export const askServer = async (
-  found: KitNote,
+  found: CopyOfKey,
   older: boolean,
   options: OptionValues,
   terminal: Terminal,

@@ -1,7 +1,7 @@
 /** A device that is behind must not write: what it holds could replace the only copy of what came later. */
 import { KeepsetError, bytesEqual, toKeepsetError } from '@keepset/bytes';
 import type { HttpTransport } from '@keepset/transport';
-import type { KitNote } from '@keepset/wire';
+import type { KitNote, KnownKit } from '@keepset/wire';
 import { shellWord } from '../terminal/shell.ts';
 
 /** What a server is asked before a copy is written over. */
@@ -27,9 +27,9 @@ export const refuseBehind = async (
   keyId: string | undefined,
   copy: Pick<KitNote, 'kit' | 'sha256'> & Partial<KitNote>,
 ): Promise<void> => {
-  const answer = await ask(server, copy.kit);
+  const answer = await ask(server, keyId, copy.kit);
   if (answer === undefined) return;
-  const { keys, newest } = answer;
+  const { keyEpoch, newest } = answer;
   const { epoch, generation } = copy;
   if (epoch === undefined || generation === undefined) {
     if (newest !== undefined && !bytesEqual(newest.sha256, copy.sha256))
@@ -38,7 +38,7 @@ export const refuseBehind = async (
       });
     return;
   }
-  const atServer = Math.max(keys.find((key) => key.keyId === keyId)?.epoch ?? 0, newest?.epoch ?? 0);
+  const atServer = keyEpoch ?? newest?.epoch ?? 0;
   if (atServer > epoch)
     throw behindError(
       `This would write epoch ${epoch}; the key is at epoch ${atServer}, as the server knows.`,
@@ -49,19 +49,40 @@ export const refuseBehind = async (
       'place/stale',
       `This would write generation ${generation}; generation ${newest.generation} was written to this kit, as the server knows.`,
       {
-        hint: 'Nothing was written. Look for the newer copy: `keepset usb verify FOLDER --code -`. Where it is gone, make another stick: `keepset usb create`.',
+        hint: 'Nothing was written. Look for the newer copy: `keepset usb verify FOLDER --code -`. Where it is gone, make another stick: `keepset usb create`. A stolen device may have told a lie: what it told is forgotten when it is revoked.',
       },
     );
 };
 
+/** What a server knows of a kit, beside the epoch of the key where it names that. */
+interface KeyAndKit extends Pick<KnownKit, 'newest'> {
+  readonly keyEpoch: number | undefined;
+}
+
+/**
+ * Asks for the newest copy of a kit, and for the key it is of. A note above the key's epoch is none: nobody can have
+ * written such a copy, but a stolen device can say so.
+ */
+export const askForKit = async (
+  server: ServerKnowledge,
+  keyId: string | undefined,
+  kit: string,
+): Promise<KeyAndKit> => {
+  const keyEpoch = (await server.keys()).find((key) => key.keyId === keyId)?.epoch;
+  const { newest } = await server.kit(kit);
+  if (newest === undefined || (keyEpoch !== undefined && newest.epoch > keyEpoch)) return { keyEpoch };
+  return { keyEpoch, newest };
+};
+
 /** What the server answers; undefined where there is none, or it cannot be reached. */
-const ask = async (server: () => Promise<ServerKnowledge | undefined>, kit: string) => {
+const ask = async (
+  server: () => Promise<ServerKnowledge | undefined>,
+  keyId: string | undefined,
+  kit: string,
+): Promise<KeyAndKit | undefined> => {
   try {
     const known = await server();
-    if (known === undefined) return undefined;
-    const keys = await known.keys();
-    const { newest } = await known.kit(kit);
-    return { keys, newest };
+    return known === undefined ? undefined : await askForKit(known, keyId, kit);
   } catch (thrown) {
     const { code } = toKeepsetError(thrown);
     // It answers: this device was put out. Who does not answer stops nothing.

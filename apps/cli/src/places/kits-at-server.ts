@@ -7,6 +7,7 @@ import type { KitNotes } from '@keepset/transport';
 import type { KitNote } from '@keepset/wire';
 import type { HomePaths } from '../home/paths.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { askForKit, type ServerKnowledge } from './behind.ts';
 import { changeKit, loadLedger, newestWritten, withCopy, type LedgerCopy, type LedgerKit } from './ledger.ts';
 
 /** Tells the server of every copy that it was not told of. Whatever stops this is said, and stops nothing else. */
@@ -61,21 +62,26 @@ const noteOf = ({ kit }: LedgerKit, { epoch, generation, sha256 }: LedgerCopy): 
   sha256,
 });
 
+/** A copy, and the key that the share in it is of. */
+export interface CopyOfKey extends KitNote {
+  readonly keyId: string;
+}
+
 /** How a copy compares with what the server was told of last; `unknown`: it was told of none. */
 export type AgainstServer = 'newest' | 'newer' | 'older' | 'unknown';
 
 /**
- * Compares a copy with the newest one the server was told of.
+ * Compares a copy with the newest one the server was told of, of an epoch that the key has reached.
  * @param older whether the user wants an older copy all the same
  * @throws KeepsetError `place/stale` for an older copy unless it is wanted, `place/foreign` for another of the same
  * generation, and of family `transport/`.
  */
 export const compareWithServer = async (
-  notes: KitNotes,
-  found: KitNote,
+  server: ServerKnowledge,
+  found: CopyOfKey,
   older: boolean,
 ): Promise<AgainstServer> => {
-  const { newest } = await notes.kit(found.kit);
+  const { newest } = await askForKit(server, found.keyId, found.kit);
   if (newest === undefined) return 'unknown';
   const later = found.epoch - newest.epoch || found.generation - newest.generation;
   if (later > 0) return 'newer';

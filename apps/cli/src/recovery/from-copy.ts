@@ -60,7 +60,8 @@ export const compareKit = async (
 ): Promise<AgainstServer | undefined> => {
   if (at === undefined) return undefined;
   const { kit, sha256 } = at;
-  const found = { kit, epoch: opened.share.group.epoch, generation: opened.generation, sha256 };
+  const { keyId, epoch } = opened.share.group;
+  const found = { kit, keyId, epoch, generation: opened.generation, sha256 };
   const verdict = await compareWithServer(kits, found, options['older'] === true);
   if (verdict === 'older') terminal.note(olderLine);
   if (verdict === 'unknown') terminal.note(unknownLine);

@@ -38,7 +38,7 @@ export const registerKitRoutes = (
     },
     async (request, reply) => {
       const { device, signature } = await authenticator.device(request);
-      const known = store.note(device.tenant, decodeKitNote(bodyOf(request)));
+      const known = store.note(device, decodeKitNote(bodyOf(request)));
       return sendSigned(reply, identity, now, signature, encodeKnownKit(known));
     },
   );

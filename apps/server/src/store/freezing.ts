@@ -22,7 +22,8 @@ export interface FreezeStore {
   /** Lets a key go on as it is. Does nothing to a key that is not frozen. @throws KeepsetError `input/unknown-key` */
   unfreeze(tenant: string, keyId: string): void;
   /**
-   * Refuses a device from now on, and voids the invitations that are open for its user: it may have made them.
+   * Refuses a device from now on, and voids the invitations that are open for its user: it may have made them. What it
+   * noted of kits counts no more, nor does a note of which nobody knows whose it is.
    * @returns false if it was revoked before.
    * @throws KeepsetError `input/invalid-argument` when there is no such device
    */
@@ -44,6 +45,7 @@ export const freezeStore = (database: Database, log: LogStore, now: () => number
   const readDevice = database.prepare('SELECT tenant, revoked_at FROM devices WHERE device = ?');
   const writeRevoked = database.prepare('UPDATE devices SET revoked_at = ? WHERE device = ?');
   const voidCodes = database.prepare('DELETE FROM enrolment_codes WHERE tenant = ? AND used_by IS NULL');
+  const dropNotes = database.prepare("DELETE FROM kits WHERE tenant = ? AND device IN (?, '')");
   const keyOf = (tenant: string, keyId: string): Record<string, unknown> => {
     const row = readKey.get(tenant, keyId);
     if (row === undefined) throw new KeepsetError('input/unknown-key', `No key ${keyId} here.`);
@@ -86,6 +88,7 @@ export const freezeStore = (database: Database, log: LogStore, now: () => number
         log.append({ kind: 'revoke', tenant, device }, undefined, now());
         writeRevoked.run(now(), device);
         voidCodes.run(tenant);
+        dropNotes.run(tenant, device);
         return true;
       }),
   };

@@ -140,4 +140,22 @@ export const migrations: readonly string[] = [
   -- Whom the operator meant. Absent where a key is to be adopted and no device was named: any user may bring it.
   ALTER TABLE approvals ADD COLUMN tenant TEXT REFERENCES tenants (tenant);
   `,
+  `
+  -- A device that is revoked takes its notes with it. Whose the notes of before were is not known: they have no device, and
+  -- are gone where one of the user's devices was revoked.
+  CREATE TABLE kits_v5 (
+    tenant TEXT NOT NULL REFERENCES tenants (tenant),
+    kit TEXT NOT NULL,
+    device TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,
+    PRIMARY KEY (tenant, kit, device)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO kits_v5 (tenant, kit, device, epoch, generation, sha256)
+    SELECT tenant, kit, '', epoch, generation, sha256 FROM kits
+    WHERE tenant NOT IN (SELECT tenant FROM devices WHERE revoked_at IS NOT NULL);
+  DROP TABLE kits;
+  ALTER TABLE kits_v5 RENAME TO kits;
+  `,
 ];
