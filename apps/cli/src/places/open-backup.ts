@@ -6,6 +6,7 @@ import { nodeFileSystem, openNewest } from '@keepset/places';
 import { maxShareFileBytes, openShareFile } from '@keepset/wire';
 import type { HomePaths } from '../home/paths.ts';
 import { findPasskey, noPasskey, type FoundPasskey } from '../passkey/way.ts';
+import { containerAround } from './usb/around.ts';
 import { judge } from './usb/container.ts';
 import { openInFinderBackup } from './finder/copy.ts';
 import { isFinderBackup, type OpenFinderBackup } from './finder/open.ts';
@@ -95,6 +96,11 @@ const find = async (
         hint: '`keepset health` lists the copies.',
       },
     );
+  const stick = await containerAround(first);
+  if (stick?.isPiece === true) {
+    const kit = ledger.find((each) => each.kit === stick.kit && each.kind === 'usb');
+    return { path: stick.root, ...(kit === undefined ? {} : { kit }) };
+  }
   const path = resolve(first);
   if (more.length > 0 || !(await isFolder(path))) return {};
   const known = ledger.filter((each) => each.path === path && each.kind === 'folder');

@@ -18,11 +18,13 @@ import { listIfThere } from '../home/files.ts';
 import { isPasskeyFile, type FoundPasskey } from '../passkey/way.ts';
 import { foundKit, type FoundKit, type KitAbout } from '../places/adopt.ts';
 import { chooseCopy, type OpenedFile, type Wanted } from '../places/choose.ts';
+import { containerAround, isContainer } from '../places/usb/around.ts';
 import { selectContainer } from '../places/usb/container.ts';
 import { aboutFinderCopy } from '../places/finder/copy.ts';
 import { isFinderBackup, openFinderBackup } from '../places/finder/open.ts';
 import { aboutKeyringCopy, copiesInKeyring } from '../places/keyring-copy.ts';
 import { readSheets } from '../places/kit/read.ts';
+import { copyFolder } from '../places/look.ts';
 import { openEach } from '../places/open-each.ts';
 import { withPassphrase } from '../terminal/attempts.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -81,13 +83,16 @@ export const openSource = async (source: Source, wanted: Wanted, terminal: Termi
 };
 
 /**
- * Opens every copy at a source.
+ * Opens every copy at a source. Of a container whatever piece is given, all of it is meant; another file among its files is
+ * no copy that a device keeps up to date.
  * @throws KeepsetError of family `place/` or `input/`, each with a next step.
  */
 export const openAll = async (source: Source, terminal: Terminal): Promise<OpenedSource> => {
   const [first = '', ...more] = source.paths;
   const path = resolve(first);
-  const kind = source.keyring === true ? 'keyring' : await kindOf(path);
+  const stick = source.keyring === true ? undefined : await containerAround(path);
+  const isStick = stick?.isPiece === true;
+  const kind = source.keyring === true ? 'keyring' : isStick ? 'usb' : await kindOf(path);
   if (more.length > 0 && kind !== 'printed-kit')
     throw new KeepsetError(
       'input/invalid-argument',
@@ -97,7 +102,9 @@ export const openAll = async (source: Source, terminal: Terminal): Promise<Opene
       },
     );
   try {
-    return await openers[kind](path, source, terminal);
+    if (isStick) return await fromStick(stick.root, { ...source, kit: source.kit ?? stick.kit }, terminal);
+    const opened = await openers[kind](path, source, terminal);
+    return stick === undefined ? opened : { ...opened, kind: 'usb' };
   } catch (thrown) {
     throw withNextStep(toKeepsetError(thrown), kind);
   }
@@ -131,7 +138,11 @@ const fromSheets: Opener = async (_path, { paths, codes: given }) => {
 
 const kitOf = async (...facts: Parameters<typeof foundKit>): Promise<Pick<CopyFound, 'kit'>> => {
   const kit = await foundKit(...facts);
-  return kit === undefined ? {} : { kit };
+  if (kit === undefined) return {};
+  // Among the files of a container: written there by mistake, or to deceive.
+  const isAstray =
+    kit.kind === 'folder' && kit.path !== undefined && (await isContainer(copyFolder(kit.path, kit.kit)));
+  return isAstray ? {} : { kit };
 };
 
 const fromFinderBackup: Opener = async (folder, source, terminal) => {
