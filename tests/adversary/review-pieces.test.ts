@@ -30,10 +30,10 @@ const openedAt = async (path: string, code: string) => {
   return { kind, found: found.map(({ kit, opened }) => ({ kit, epoch: opened.share.group.epoch })) };
 };
 
-const recover = async (scene: Scene, keyId: string, from: string, code: string, home: string) => [
-  ...['recover', '--lost', '--from', from, '--code', code],
-  ...['--invite', await scene.invite(keyId), '--home', scene.at(home)],
-];
+const recover = async (scene: Scene, keyId: string, from: string, code: string, home: string) => {
+  const where = ['--from', from, '--code', code, '--home', scene.at(home)];
+  return ['recover', '--lost', ...where, '--invite', await scene.invite(keyId)];
+};
 
 it('is taken for all of the stick, whether a slot, its parity, the metadata or the container are named', async () => {
   const { scene, keyId, pem, root, kit, container, code } = await lostWithStick();

@@ -130,8 +130,11 @@ const openChecked = async (
         hint: 'The copy opens. A drill compares it with the device’s own share.',
       });
     const own = await vault.open(keyId);
-    own.secret.wipe();
-    refuseStale(backup, own, (await currentShare(paths, keyId))?.generation ?? 0, target.older);
+    try {
+      refuseStale(backup, own, (await currentShare(paths, keyId))?.generation ?? 0, target.older);
+    } finally {
+      own.secret.wipe();
+    }
     return backup;
   } catch (error) {
     share.secret.wipe();

@@ -103,6 +103,15 @@ export const adoptedKit = async (
   return passkey === undefined ? kit : withPasskeySeen(kit, passkey);
 };
 
+/**
+ * The kit whose copy holds the same share as the device's own of this generation. Without it a repair, which changes what
+ * a share holds beside its secret, would leave the copy current.
+ */
+export const withSource = (kit: LedgerKit, sha256: Uint8Array, source: number): LedgerKit => ({
+  ...kit,
+  copies: kit.copies.map((copy) => (bytesEqual(copy.sha256, sha256) ? { ...copy, source } : copy)),
+});
+
 type Numbered = Pick<LedgerCopy, 'epoch' | 'generation' | 'sha256'>;
 
 const isSame = (a: Numbered, b: Numbered): boolean =>

@@ -1,5 +1,6 @@
 /** Whether an opened copy is of the share as the device holds it now. */
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
+import type { KeyShare } from '@keepset/ceremony';
 import type { OpenedShare } from '@keepset/wire';
 import { behindError, fromOption } from './behind.ts';
 import type { FinderPlace } from './finder/copy.ts';
@@ -15,11 +16,12 @@ export interface NotedCopy {
 
 /**
  * Refuses a copy that is not of the share as this device holds it. Of a later epoch, it is the device that is behind.
+ * @param own not wiped yet: a repair shows in nothing but what lies beside the secret
  * @throws KeepsetError `place/stale`, `place/foreign`
  */
 export const refuseStale = (
   { opened, noted, seen }: NotedCopy,
-  own: OpenedShare['share'],
+  own: KeyShare,
   ownGeneration: number,
   older: boolean,
 ): void => {
@@ -48,16 +50,23 @@ export const refuseStale = (
       'place/stale',
       isOldCopy
         ? `This copy is generation ${opened.generation}; generation ${last.generation} was written later.`
-        : 'This copy was made before a repair: what it holds beside the secret has changed since.',
+        : beforeRepair,
       { hint: renewal },
     );
-  const isSame =
+  const fits =
     bytesEqual(group.publicKey, own.group.publicKey) &&
     group.commitments.length === own.group.commitments.length &&
     group.commitments.every((point, at) => bytesEqual(point, own.group.commitments[at] ?? new Uint8Array(0)));
-  if (!isSame)
+  if (!fits)
     throw new KeepsetError('place/damaged', 'This copy does not fit the key as this device knows it.');
+  // Of a copy of which nobody noted what it was made from.
+  if (!bytesEqual(opened.share.secret.reveal(), own.secret.reveal()))
+    throw new KeepsetError('place/stale', beforeRepair, {
+      hint: `${renewal} If that does not name it, make another copy in its place.`,
+    });
 };
+
+const beforeRepair = 'This copy was made before a repair: what it holds beside the secret has changed since.';
 
 const renewals = {
   here: 'Write the current share: `keepset backup --again`.',

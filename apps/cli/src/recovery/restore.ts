@@ -3,7 +3,7 @@ import { KeepsetError, bytesEqual, encodeCbor, toKeepsetError } from '@keepset/b
 import { runRefresh, runReshare, type Approved, type GroupKey } from '@keepset/ceremony';
 import { orSettle, type OpenDevice } from '../home/device.ts';
 import type { HomePaths } from '../home/paths.ts';
-import { adoptedKit } from '../places/adopt.ts';
+import { adoptedKit, withSource } from '../places/adopt.ts';
 import type { AgainstServer } from '../places/kits-at-server.ts';
 import { saveKit } from '../places/ledger.ts';
 import { groupPrompts } from '../terminal/group.ts';
@@ -52,8 +52,9 @@ export const restoreShare = async (
     await refuseUndecided(device, share.group);
     const adopted = kit === undefined ? undefined : await adoptedKit(paths, kit, opened, passkey, server);
     if (recovery !== undefined) await saveRecord(paths, { keyId, epoch, ...recovery });
-    if (adopted !== undefined) await saveKit(paths, adopted);
-    await device.vault.putPending(share);
+    const generation = await device.vault.putPending(share);
+    if (adopted !== undefined && kit !== undefined)
+      await saveKit(paths, withSource(adopted, kit.sha256, generation));
     await device.vault.promote(keyId, epoch);
     await device.vault.retire(keyId, epoch);
   });

@@ -5,8 +5,11 @@ import type { LogHead } from '@keepset/wire';
 
 /** Where this device keeps its shares. A share is pending until the ceremony that made it is known to be complete. */
 export interface ShareVault {
-  /** Makes a pending share durable before it returns. Replaces a pending share of the same key and epoch. */
-  putPending(share: KeyShare): Promise<void>;
+  /**
+   * Makes a pending share durable before it returns. Replaces a pending share of the same key and epoch.
+   * @returns its generation, which is above every one that copies were made from.
+   */
+  putPending(share: KeyShare): Promise<number>;
   /** Makes a pending share the key's current one. Does nothing if it already is. */
   promote(keyId: string, epoch: number): Promise<void>;
   /** Destroys a pending share. Does nothing if there is none. */

@@ -34,6 +34,7 @@ export const shareFileVault = ({
     const generation = Math.max(remembered + 1, nextGeneration(await place.list(), keyId));
     const file = await encodeShareFile(share, { generation, createdAt: now() }, [recipient], signer);
     await place.putPending({ keyId, epoch }, file, { generation });
+    return generation;
   },
   promote: (keyId, epoch) => place.promote({ keyId, epoch }),
   discard: (keyId, epoch) => place.discard({ keyId, epoch }),
