@@ -138,7 +138,9 @@ const expectOldRefused = async (way: Way, scene: Scene, { keyId, code }: Built):
 
 const newestAtServer = ({ data }: Scene, kit: string): string => {
   const database = new DatabaseSync(join(data, 'keepset.db'), { readOnly: true });
-  const row = database.prepare('SELECT sha256 FROM kits WHERE kit = ?').get(kit);
+  const row = database
+    .prepare('SELECT sha256 FROM kits WHERE kit = ? ORDER BY epoch DESC, generation DESC')
+    .get(kit);
   database.close();
   return row === undefined ? 'nothing' : toHex(row['sha256'] as Uint8Array);
 };
