@@ -25,12 +25,13 @@ export const withBrowser = async <T>(
   const page = `http://localhost:${relay.port}/`;
   try {
     const isOpened = terminal.canAsk && options['no-browser'] !== true && openInBrowser(page);
-    // One of the two: whoever is given an address with the code in it does not type the code.
+    // Never in the address: a terminal starts the browser with what is clicked there.
     terminal.note(
       isOpened
-        ? `Your browser opens ${page}: type this code there:  ${relay.code.slice(0, 4)}-${relay.code.slice(4)}`
-        : `For the passkey open this page in a browser on this computer:  ${page}#${relay.code}`,
+        ? `For the passkey your browser opens  ${page}`
+        : `For the passkey open this page in a browser on this computer:  ${page}`,
     );
+    terminal.note(`and type this code there:  ${relay.code.slice(0, 4)}-${relay.code.slice(4)}`);
     const done = await work(relay.credentials);
     await relay.close('done');
     return done;

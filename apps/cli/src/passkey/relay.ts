@@ -27,7 +27,10 @@ export interface PageTexts {
 export interface Relay {
   readonly credentials: CredentialsContainer;
   readonly port: number;
-  /** What the page must know. It stands in the terminal and, as a fragment, in an address; neither is sent anywhere. */
+  /**
+   * What the page must know. It stands in the terminal, and is typed into the page. In an address that a program is
+   * started with every user of the computer could read it.
+   */
   readonly code: string;
   /** Lets the page say how it ended, and stops serving. */
   close(outcome: 'done' | 'failed'): Promise<void>;
