@@ -42,10 +42,20 @@ export const enrolHome = async (
   passphrase: string | undefined,
 ): Promise<Account> => {
   const invite = parseInvite(invitation);
-  await refuseForeign(paths.root);
-  await makeFolderDurably(paths.root);
+  await claimHome(paths.root);
   // Of two commands at once the second finds the account of the first.
   return fileLock(paths.lock)(() => enrolAlone(paths, invite, party, passphrase));
+};
+
+/**
+ * Makes the home if it is not there, and refuses what somebody else has put in its place meanwhile. From then on nobody
+ * else can: in a folder of many users each may remove only his own.
+ * @throws KeepsetError as {@link refuseForeign}
+ */
+export const claimHome = async (root: string): Promise<void> => {
+  await refuseForeign(root);
+  await makeFolderDurably(root);
+  await refuseForeign(root);
 };
 
 /**

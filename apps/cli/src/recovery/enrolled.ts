@@ -3,7 +3,7 @@ import { KeepsetError } from '@keepset/bytes';
 import type { Invocation } from '../command.ts';
 import { textOption } from '../command.ts';
 import { loadAccount } from '../home/account.ts';
-import { enrolHome, refuseForeign } from '../home/enrol.ts';
+import { claimHome, enrolHome, refuseForeign } from '../home/enrol.ts';
 import { readIfThere } from '../home/files.ts';
 import { obtainNewPassphrase } from '../home/passphrase.ts';
 import type { HomePaths } from '../home/paths.ts';
@@ -35,12 +35,17 @@ export const enrolmentStep = async (
   });
 };
 
-/** Enrols this computer as `party` if it is not yet. A repeat with a spent invitation does nothing. */
+/**
+ * Enrols this computer as `party` if it is not yet. A repeat with a spent invitation does nothing.
+ * @throws KeepsetError as `enrolHome`
+ */
 export const ensureEnrolled = async (
   { options, terminal }: Invocation,
   paths: HomePaths,
   party: string,
 ): Promise<void> => {
+  // Somebody was asked since the home was looked at: another user may have made one with an account.
+  await claimHome(paths.root);
   if ((await readIfThere(paths.account)) !== undefined) return;
   const passphrase =
     options['passphrase'] === true ? await obtainNewPassphrase(options, terminal) : undefined;
