@@ -3,7 +3,15 @@
  * beside a copy, after a cloud drive had it.
  */
 import { createECDH, createHash, webcrypto } from 'node:crypto';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { request } from 'node:http';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +23,7 @@ import { makeWriter } from '../../../packages/places/test/shares.ts';
 import { temporaryFolder } from '../../../tests/support/folders.ts';
 import { homePaths } from '../src/home/paths.ts';
 import { openRelay, type Relay } from '../src/passkey/relay.ts';
-import { findPasskey, lookAtPasskey, writePasskey } from '../src/passkey/way.ts';
+import { findPasskey, lookAtPasskey, removePasskey, writePasskey } from '../src/passkey/way.ts';
 import { adoptedKit, foundKit } from '../src/places/adopt.ts';
 
 interface Reply {
@@ -279,6 +287,20 @@ describe('the files beside a copy', () => {
     writeFileSync(join(folder, 'passkey.txt'), encodePasskeyName(nameOf(1)));
     expect(await codeOf(writePasskey(folder, { sealed, name: nameOf(2) }))).toMatch(/^place\//);
     expect(existsSync(join(folder, 'passkey.txt'))).toBe(false);
+  });
+
+  it('are not written, and not removed, where a link leads', async () => {
+    const { folder, other } = newFolder();
+    await writePasskey(other, { sealed, name: nameOf(1) });
+    const filesThere = () => readdirSync(other).map((name) => readFileSync(join(other, name), 'utf8'));
+    const before = filesThere();
+    expect(before).toHaveLength(2);
+    symlinkSync(other, folder);
+    expect(await codeOf(writePasskey(folder, { sealed: Uint8Array.of(9), name: nameOf(2) }))).toBe(
+      'place/foreign',
+    );
+    await removePasskey(folder);
+    expect(filesThere()).toEqual(before);
   });
 
   it('are noted as opened after a recovery only if they are those that were opened', async () => {

@@ -123,10 +123,10 @@ const addPasskey = async ({ positionals, options, terminal }: Invocation): Promi
     throw new KeepsetError('place/locked', 'This is not the code of that copy.', {
       hint: 'Each copy has a code of its own: compare the kit on the code sheet with `keepset health`.',
     });
-  const passkey = await writePasskey(
-    copyFolder(path, kit),
-    await sealToPasskey(code, kit, options, terminal),
-  );
+  const files = await sealToPasskey(code, kit, options, terminal);
+  // Minutes later: the copy may have gone meanwhile.
+  await placeOf(known);
+  const passkey = await writePasskey(copyFolder(path, kit), files);
   await changeKit(paths, known, (now) => ({ ...now, passkey }));
   terminal.result({ kit, passkey: true }, [
     passkeyLine(kit),

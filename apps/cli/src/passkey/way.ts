@@ -85,12 +85,17 @@ export const sealToPasskey = (
 
 /**
  * Writes the two files into the copy's own folder, in place of older ones, and reads them back.
- * @throws KeepsetError `place/damaged`, and as `writeDurably`.
+ * @throws KeepsetError `place/foreign` if the folder is a link: whoever may write around it may lead it anywhere;
+ * `place/damaged`, and as `writeDurably`.
  */
 export const writePasskey = async (
   folder: string,
   { sealed, name }: PasskeyFiles,
 ): Promise<LedgerPasskey> => {
+  if (await isAstray(folder))
+    throw new KeepsetError('place/foreign', `${folder} is a link, or no folder. Nothing was written.`, {
+      hint: 'Somebody else may write where the copy lies. Put a new copy elsewhere: `keepset backup FOLDER --passkey`.',
+    });
   // Cut off in between, the files never name an older passkey than the one that was sealed to.
   await rm(join(folder, nameFile), { force: true });
   await writeDurably(join(folder, sealedFile), sealed);
@@ -103,7 +108,14 @@ export const writePasskey = async (
 
 /** Takes the two files away, of a copy that could not be written. */
 export const removePasskey = async (folder: string): Promise<void> => {
+  if (await isAstray(folder)) return;
   for (const name of [sealedFile, nameFile]) await rm(join(folder, name), { force: true });
+};
+
+/** Whether something else stands where the folder was. */
+const isAstray = async (folder: string): Promise<boolean> => {
+  const facts = await nodeFileSystem.facts(folder);
+  return facts !== null && facts.kind !== 'folder';
 };
 
 const describe = (name: PasskeyName): string =>
