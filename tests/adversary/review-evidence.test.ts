@@ -1,0 +1,80 @@
+/** What is noted of a copy was seen where it is noted: a review found ways to have places noted that nobody had read. */
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { generateIdentity, openingKeyOf } from '@keepset/wire';
+import { homePaths } from '../../apps/cli/src/home/paths.ts';
+import { loadLedger, saveKit } from '../../apps/cli/src/places/ledger.ts';
+import { otherMedium, temporaryFolder } from '../support/folders.ts';
+import { solo } from '../support/recovery-ways.ts';
+import type { Json } from '../support/recovery.ts';
+import { done, madeFolder, openScene, tried, type Scene } from '../support/scene.ts';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+const elsewhere = otherMedium();
+let scene: Scene;
+let home: readonly string[];
+beforeAll(async () => {
+  scene = await openScene(temporaryFolder());
+  await solo(scene);
+  home = ['--home', scene.at('phone')];
+});
+afterAll(async () => {
+  await scene.close();
+  rmSync(elsewhere, { recursive: true, force: true });
+});
+
+/** A folder on another medium than the device. */
+const folderElsewhere = (): string => mkdtempSync(join(elsewhere, 'folder-'));
+
+/** What health says of the key, and what the ledger holds of one copy. */
+const seenOf = async (kit: string): Promise<{ isProtected: unknown; path?: string; domain?: string }> => {
+  const [key] = (await done(['health', ...home]))['keys'] as [Json];
+  const ledger = await loadLedger(homePaths({ home: scene.at('phone') }));
+  const { path, domain } = ledger.find((each) => each.kit === kit) ?? {};
+  return {
+    isProtected: key['protected'],
+    ...(path === undefined ? {} : { path }),
+    ...(domain === undefined ? {} : { domain }),
+  };
+};
+
+it('a drill reads where it is told to, and notes no other place', async () => {
+  const disk = madeFolder(scene.at('disk'));
+  const { kit, code } = await done(['backup', disk, '--show-code', ...home]);
+  const drill = ['drill', '--copy', String(kit), '--code', String(code), ...home];
+  await done(drill);
+  const here = { isProtected: false, path: disk, domain: 'device:phone' };
+  expect(await seenOf(String(kit))).toEqual(here);
+  const other = folderElsewhere();
+  for (const offline of [[], ['--offline']]) {
+    const found = await tried([...drill, ...offline, other]);
+    expect(found).toBe('place/not-found');
+    expect(await seenOf(String(kit))).toEqual(here);
+  }
+  // Where it lies in both, the one that was read counts.
+  cpSync(disk, other, { recursive: true });
+  await done([...drill, other]);
+  expect(await seenOf(String(kit))).toEqual({
+    isProtected: true,
+    path: other,
+    domain: 'location:other-disk',
+  });
+  await done([...drill, disk]);
+  expect(await seenOf(String(kit))).toEqual(here);
+});
+
+it('a copy in the keyring lies in no folder', async () => {
+  const paths = homePaths({ home: scene.at('phone') });
+  const [known] = await loadLedger(paths);
+  if (known === undefined) throw new Error('there is a copy');
+  const { path: _, ...copy } = known;
+  const keyring = { ...copy, kind: 'keyring', kit: 'k'.repeat(26), domain: 'device:phone' } as const;
+  await saveKit(paths, keyring);
+  const code = ['--code', openingKeyOf(await generateIdentity())];
+  const drill = ['drill', folderElsewhere(), '--copy', keyring.kit, '--offline', ...code, ...home];
+  expect(await tried(drill)).toBe('input/invalid-argument');
+  expect(await loadLedger(paths)).toContainEqual(keyring);
+  rmSync(join(paths.root, 'usb-ledger', `${keyring.kit}.cbor`));
+});
