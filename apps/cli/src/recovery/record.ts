@@ -1,5 +1,5 @@
 /** A recovery that has begun on this device and is not finished: one small file per key. */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { KeepsetError, decodeAs, encodeCbor, integerBetween, type Schema } from '@keepset/bytes';
 import { keyIdText } from '@keepset/wire';
@@ -42,11 +42,37 @@ export const loadRecords = async (paths: HomePaths): Promise<readonly RecoveryRe
   const names = (await listIfThere(folderOf(paths))).filter((name) => /^[a-z2-7]{26}\.cbor$/.test(name));
   const records: RecoveryRecord[] = [];
   for (const name of names.toSorted()) {
-    const path = join(folderOf(paths), name);
-    const bytes = await readIfThere(path);
-    if (bytes !== undefined) records.push(decode(bytes, path));
+    const record = await loadRecord(paths, basename(name, '.cbor'));
+    if (record !== undefined) records.push(record);
   }
   return records;
+};
+
+/** The unfinished recovery of a key, if there is one. @throws KeepsetError `place/damaged` */
+export const loadRecord = async (paths: HomePaths, keyId: string): Promise<RecoveryRecord | undefined> => {
+  const path = pathOf(paths, keyId);
+  const bytes = await readIfThere(path);
+  return bytes === undefined ? undefined : decode(bytes, path);
+};
+
+/**
+ * Refuses to make a copy of a share that a recovery brought, until the other parties have made new shares with it: a copy
+ * may be forged, and only they show it. Until then the right one is not written over.
+ * @throws KeepsetError `store/conflict`, `place/damaged`
+ */
+export const refuseUnproven = async (
+  paths: HomePaths,
+  { keyId, epoch }: Pick<RecoveryRecord, 'keyId' | 'epoch'>,
+): Promise<void> => {
+  const begun = await loadRecord(paths, keyId);
+  if (begun === undefined || begun.epoch < epoch) return;
+  throw new KeepsetError(
+    'store/conflict',
+    `Nothing is written: the recovery of key ${keyId} from ${begun.from} is not finished (\`keepset recover\`), and its share may be a wrong one.`,
+    {
+      hint: 'Run `keepset recover`: it ends with new shares, and rewrites the copies. Where it fails, another copy takes the place of this one: keepset recover --from COPY',
+    },
+  );
 };
 
 const decode = (bytes: Uint8Array, path: string): RecoveryRecord => {
@@ -54,7 +80,7 @@ const decode = (bytes: Uint8Array, path: string): RecoveryRecord => {
     return decodeAs(schema, bytes, 'recovery');
   } catch (cause) {
     throw new KeepsetError('place/damaged', `The record of a recovery ${path} is damaged.`, {
-      hint: 'Delete it. If this device has its share (`keepset keys`), end the recovery with `keepset refresh`; after a theft first `keepset freeze KEY`, and the operator approves. If not, run `keepset recover` again from the copy.',
+      hint: 'Delete it. If this device has its share (`keepset keys`), end the recovery with `keepset refresh`, before any copy is written; after a theft first `keepset freeze KEY`, and the operator approves. If not, run `keepset recover` again from the copy.',
       cause,
     });
   }

@@ -1,15 +1,16 @@
 /** Bringing a share back onto this device, and making any other copy of it worth nothing by itself. */
-import { KeepsetError, bytesEqual, encodeCbor, toKeepsetError } from '@keepset/bytes';
+import { KeepsetError, toKeepsetError } from '@keepset/bytes';
 import { runRefresh, runReshare, type Approved, type GroupKey } from '@keepset/ceremony';
 import { orSettle, type OpenDevice } from '../home/device.ts';
 import type { HomePaths } from '../home/paths.ts';
 import { adoptedKit } from '../places/adopt.ts';
 import type { AgainstServer } from '../places/kits-at-server.ts';
 import { saveKit } from '../places/ledger.ts';
+import { isOther } from '../places/other-share.ts';
 import { groupPrompts } from '../terminal/group.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { checkAgainstServer } from './check.ts';
-import { loadRecords, saveRecord, type RecoveryRecord } from './record.ts';
+import { loadRecord, saveRecord, type RecoveryRecord } from './record.ts';
 import type { OpenedCopy } from './source.ts';
 
 /**
@@ -73,13 +74,9 @@ const ownGroup = async ({ vault }: OpenDevice['device'], keyId: string): Promise
   }
 };
 
-/** Whether two shares of one epoch cannot both be right. A repair changes no public data: it does not make another one. */
-const isOther = (a: GroupKey, b: GroupKey): boolean =>
-  a.epoch === b.epoch && !bytesEqual(encodeCbor({ ...a }), encodeCbor({ ...b }));
-
 /** One of two shares is wrong. While a recovery of this epoch is unfinished nothing is lost by trying the other. */
 const refuseUnlessBegun = async (paths: HomePaths, { keyId, epoch }: GroupKey): Promise<void> => {
-  if ((await loadRecords(paths)).some((begun) => begun.keyId === keyId && begun.epoch === epoch)) return;
+  if ((await loadRecord(paths, keyId))?.epoch === epoch) return;
   throw new KeepsetError(
     'place/exists',
     `This device holds another share of key ${keyId} at epoch ${epoch}; one of the two is wrong.`,

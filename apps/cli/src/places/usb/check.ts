@@ -3,6 +3,7 @@ import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import { mirrorCopy, repairContainer } from '@keepset/places';
 import { currentShare } from '../../home/own-shares.ts';
 import type { HomePaths } from '../../home/paths.ts';
+import { refuseUnproven } from '../../recovery/record.ts';
 import { behindError, fromOption, refuseBehind } from '../behind.ts';
 import { damageOf, judge, type Judged } from './container.ts';
 import {
@@ -13,6 +14,7 @@ import {
   type LedgerCopy,
   type LedgerKit,
 } from '../ledger.ts';
+import { refuseOtherShare } from '../other-share.ts';
 import type { Unlocked } from '../unlock.ts';
 
 /**
@@ -71,10 +73,11 @@ const refuseOldEpoch = async (paths: HomePaths, { facts }: Pick<Judged, 'facts'>
 /**
  * Verifies a stick that was unplugged and plugged in again, then writes the copy into the second slot as well.
  * @throws KeepsetError as {@link verifyStick}; `place/foreign` for a stick this device did not write; `place/stale`, with
- * nothing written, if this device is behind what the stick holds or the server knows.
+ * nothing written, if this device is behind what the stick holds or the server knows; {@link refuseUnproven} and
+ * {@link refuseOtherShare}, with nothing written.
  */
 export const finishAfterReplug = async (
-  { paths, signer, server }: Unlocked,
+  { paths, vault, signer, server }: Unlocked,
   root: string,
   kit: string | undefined,
   codes: readonly string[],
@@ -93,6 +96,12 @@ export const finishAfterReplug = async (
     throw new KeepsetError('place/foreign', 'This device did not write this stick.', {
       hint: 'Verify it without --replugged; only the device that wrote it completes it.',
     });
+  if (!judged.mirrored) await refuseUnproven(paths, own ?? { ...copy, keyId: noted.keyId });
+  if (own !== undefined && codes.length > 0) {
+    const share = await vault.open(own.keyId);
+    share.secret.wipe();
+    await refuseOtherShare(report, codes, share);
+  }
   await refuseBehind(server, noted.keyId, { kit: noted.kit, ...copy });
   const mirrored = await mirrorCopy(report, signer, candidate);
   await saveKit(paths, withObservation(noted, copy, { kind: 'read', afresh: true }, root));

@@ -14,6 +14,7 @@ import {
 import { generateIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { findKeyId } from '../../home/keys.ts';
+import { refuseUnproven } from '../../recovery/record.ts';
 import { behindError, fromOption, refuseBehind } from '../behind.ts';
 import { judge, type Judged } from './container.ts';
 import {
@@ -27,6 +28,7 @@ import {
   type LedgerKit,
 } from '../ledger.ts';
 import { domainOfFolder } from '../look.ts';
+import { refuseOtherShare } from '../other-share.ts';
 import { refuseSameMedium } from '../output.ts';
 import { checkCodeOutput, codeLines, encodeCopy, writeCodeSheet, type CodeOutput } from '../sealed-copy.ts';
 import type { Unlocked } from '../unlock.ts';
@@ -108,7 +110,8 @@ export const createStick = async (
 /**
  * Saves the current share over the older copy on a stick of this device, under the recovery code it has.
  * @param codes where given, what lies there is opened, and may be a copy of this epoch that this device does not know
- * @throws KeepsetError as {@link judge} and {@link saveOver}; `place/foreign` for a stick this device did not write.
+ * @throws KeepsetError as {@link judge}, {@link refuseOtherShare} and {@link saveOver}; `place/foreign` for a stick this
+ * device did not write.
  */
 export const renewStick = async (
   unlocked: Unlocked,
@@ -131,6 +134,8 @@ export const renewStick = async (
       throw new KeepsetError('place/foreign', `This stick is for key ${known.keyId}.`, {
         hint: 'Use a stick of its own for each key.',
       });
+    await refuseUnproven(paths, share.group);
+    await refuseOtherShare(judged.report, codes, share);
     const copy = await saveOver(unlocked, { ...known, path: root }, judged, share);
     return summaryOf(known, copy, await replugIfPossible(unlocked, terminal, root, known.kit));
   } finally {
