@@ -1,11 +1,20 @@
 /** A forged copy fits the public data and is told from the right one by the other parties only: until then it is written nowhere. */
-import { mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeEach, afterEach, expect, it, vi } from 'vitest';
 import { forge } from '../support/forge.ts';
-import { otherMedium, temporaryFolder } from '../support/folders.ts';
+import { filesIn, hashesOf, otherMedium, temporaryFolder } from '../support/folders.ts';
 import { stateOf } from '../support/media.ts';
-import { solo } from '../support/recovery-ways.ts';
+import { command, newLife } from '../support/mortal.ts';
+import { duo, solo } from '../support/recovery-ways.ts';
 import { done, expectSignature, madeFolder, openScene, tried, type Scene } from '../support/scene.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -91,4 +100,36 @@ it('is not written over the right one where the code opens that, though no recov
   ])
     expect(await tried([...args, ...code, ...home])).toBe('place/foreign');
   expect(stateOf(stick)).toBe(before);
+});
+
+it('does not replace a share that no recovery brought, though a repair of it was begun and cut off', async () => {
+  const { keyId, pem } = await duo(scene);
+  const [phone, drive] = [scene.at('phone'), madeFolder(scene.at('drive'))];
+  const home = ['--home', phone];
+  const { code } = await done(['backup', drive, '--show-code', ...home]);
+  const [copy = ''] = filesIn(drive).filter((name) => name.endsWith('.age'));
+  const forged = join(madeFolder(scene.at('cloud')), 'share.age');
+  writeFileSync(forged, await forge(readFileSync(copy), String(code)));
+  const wrong = ['recover', '--lost', '--later', '--from', forged, '--code', String(code), ...home];
+  expect(await tried(wrong)).toBe('place/exists');
+  const own = hashesOf(join(phone, 'shares'));
+
+  const [laptop, dying] = [newLife(), newLife()];
+  const approval = await scene.approve(keyId);
+  const repairing = command(
+    ['repair', 'phone', '--approval', approval, '--home', scene.at('laptop')],
+    laptop,
+  );
+  const [, joinCode = ''] = await repairing.until(/on phone: {2}keepset join (\S+)/);
+  const joining = command(['recover', '--lost', '--later', '--join', joinCode, ...home], dying);
+  await joining.until(/repairs phone/);
+  laptop.die();
+  await vi.waitUntil(() => existsSync(join(phone, 'recovery', `${keyId}.cbor`)), { timeout: 60_000 });
+  dying.die();
+  await Promise.all([repairing.ended, joining.ended]);
+  await done(['keys', ...home]);
+
+  expect(await tried(wrong)).toBe('place/exists');
+  expect(hashesOf(join(phone, 'shares'))).toEqual(own);
+  await expectSignature(phone, keyId, pem);
 });

@@ -13,7 +13,7 @@ export const forge = async (file: Uint8Array, code: string): Promise<Uint8Array>
   const at = Fn.inv(BigInt(group.parties.indexOf(party) + 1));
   const slope = BASE.multiply(secret).subtract(publicKey).multiply(at);
   const commitments = [group.publicKey, slope.toBytes()];
-  const verifyingShares = [1n, 2n].map((x) => publicKey.add(slope.multiply(x)).toBytes());
+  const verifyingShares = group.parties.map((_, i) => publicKey.add(slope.multiply(BigInt(i + 1))).toBytes());
   const forged = {
     group: { ...group, commitments, verifyingShares },
     party,

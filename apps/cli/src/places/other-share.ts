@@ -1,13 +1,13 @@
 /** Two shares of one epoch that cannot both be right: one of them was forged, or is damaged. */
-import { KeepsetError, bytesEqual, encodeCbor, toKeepsetError } from '@keepset/bytes';
-import type { GroupKey, KeyShare } from '@keepset/ceremony';
+import { KeepsetError, bytesEqual, toKeepsetError } from '@keepset/bytes';
+import { groupHashOf, type GroupKey, type KeyShare } from '@keepset/ceremony';
 import { candidatesOf, type ContainerReport } from '@keepset/places';
 import { openShareFile } from '@keepset/wire';
 import { fromOption } from './behind.ts';
 
 /** Whether two shares of one epoch cannot both be right. A repair changes no public data: it does not make another one. */
 export const isOther = (a: GroupKey, b: GroupKey): boolean =>
-  a.epoch === b.epoch && !bytesEqual(encodeCbor({ ...a }), encodeCbor({ ...b }));
+  a.epoch === b.epoch && !bytesEqual(groupHashOf(a), groupHashOf(b));
 
 /**
  * Refuses to write to a container in which the codes open another share of the epoch that the device is at: it may be the

@@ -1,7 +1,16 @@
 /** A recovery that has begun on this device and is not finished: one small file per key. */
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
-import { KeepsetError, decodeAs, encodeCbor, integerBetween, type Schema } from '@keepset/bytes';
+import {
+  KeepsetError,
+  bytesEqual,
+  bytesOfLength,
+  decodeAs,
+  encodeCbor,
+  integerBetween,
+  type Schema,
+} from '@keepset/bytes';
+import { groupHashOf, type GroupKey } from '@keepset/ceremony';
 import { keyIdText } from '@keepset/wire';
 import { listIfThere, readIfThere, removeDurably, writeDurably } from '../home/files.ts';
 import type { HomePaths } from '../home/paths.ts';
@@ -17,6 +26,11 @@ export interface RecoveryRecord {
   readonly epoch: number;
   /** Where the share came from, for people. */
   readonly from: string;
+  /**
+   * Hashes of the public data of shares that it brought from copies, each of which another copy may replace. Absent where
+   * it brought none: a repair is checked by the other parties, and the first version of this record did not say.
+   */
+  readonly brought?: readonly Uint8Array[];
 }
 
 const schema: Schema<RecoveryRecord> = v.strictObject({
@@ -24,14 +38,38 @@ const schema: Schema<RecoveryRecord> = v.strictObject({
   cause: v.picklist(['lost', 'stolen']),
   epoch: integerBetween(0, Number.MAX_SAFE_INTEGER),
   from: v.pipe(v.string(), v.maxLength(4096)),
+  brought: v.exactOptional(v.pipe(v.array(bytesOfLength(32)), v.maxLength(2))),
 });
 
 const folderOf = (paths: HomePaths): string => join(paths.root, 'recovery');
 const pathOf = (paths: HomePaths, keyId: string): string => join(folderOf(paths), `${keyId}.cbor`);
 
 /** Durable before it returns. */
-export const saveRecord = (paths: HomePaths, record: RecoveryRecord): Promise<void> =>
-  writeDurably(pathOf(paths, record.keyId), encodeCbor({ ...record }));
+export const saveRecord = (paths: HomePaths, { brought, ...record }: RecoveryRecord): Promise<void> =>
+  writeDurably(
+    pathOf(paths, record.keyId),
+    encodeCbor({ ...record, ...(brought === undefined ? {} : { brought: [...brought] }) }),
+  );
+
+/** Whether the unfinished recovery, if there is one, brought the very share that the device holds now from a copy. */
+export const hasBrought = (begun: RecoveryRecord | undefined, own: GroupKey): boolean =>
+  begun?.epoch === own.epoch && begun.brought?.some((hash) => bytesEqual(hash, groupHashOf(own))) === true;
+
+/**
+ * What a record says of shares from copies, once the next share is about to be put in the place of the device's own: until
+ * it is, the one before may be there still.
+ * @param next what a copy brings; undefined where it is no copy
+ * @throws KeepsetError `place/damaged`
+ */
+export const broughtBy = async (
+  paths: HomePaths,
+  own: GroupKey | undefined,
+  next: GroupKey | undefined,
+): Promise<Pick<RecoveryRecord, 'brought'>> => {
+  const isReplaced = own !== undefined && hasBrought(await loadRecord(paths, own.keyId), own);
+  const groups = [...(isReplaced ? [own] : []), ...(next === undefined ? [] : [next])];
+  return groups.length === 0 ? {} : { brought: groups.map(groupHashOf) };
+};
 
 /** Ends a recovery. */
 export const removeRecord = (paths: HomePaths, keyId: string): Promise<void> =>
