@@ -1,11 +1,12 @@
 /** What is noted of a copy was seen where it is noted: a review found ways to have places noted that nobody had read. */
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { generateIdentity, openingKeyOf } from '@keepset/wire';
 import { homePaths } from '../../apps/cli/src/home/paths.ts';
 import { loadLedger, saveKit } from '../../apps/cli/src/places/ledger.ts';
 import { otherMedium, temporaryFolder } from '../support/folders.ts';
+import { stateOf } from '../support/media.ts';
 import { solo } from '../support/recovery-ways.ts';
 import type { Json } from '../support/recovery.ts';
 import { done, madeFolder, openScene, tried, type Scene } from '../support/scene.ts';
@@ -77,4 +78,38 @@ it('a copy in the keyring lies in no folder', async () => {
   expect(await tried(drill)).toBe('input/invalid-argument');
   expect(await loadLedger(paths)).toContainEqual(keyring);
   rmSync(join(paths.root, 'usb-ledger', `${keyring.kit}.cbor`));
+});
+
+it('a container that was copied to the disk of the device is lost together with it', async () => {
+  const stick = folderElsewhere();
+  const { kit, code } = await done(['usb', 'create', stick, '--show-code', ...home]);
+  const verify = (root: string, ...more: string[]): string[] => ['usb', 'verify', root, ...more, ...home];
+  await done(verify(stick, '--replugged'));
+  await done(verify(stick, '--code', String(code)));
+  const there = { isProtected: true, path: stick, domain: `location:medium-${String(kit)}` };
+  expect(await seenOf(String(kit))).toEqual(there);
+  const disk = join(scene.at('container'), 'copy');
+  cpSync(stick, disk, { recursive: true });
+  await done(verify(disk));
+  const here = { isProtected: false, path: disk, domain: 'device:phone' };
+  expect(await seenOf(String(kit))).toEqual(here);
+  // Nor is it a medium that was plugged in again, or one that a share may rest on alone.
+  const park = ['park', '--from', disk, '--code', String(code), ...home];
+  const before = stateOf(disk);
+  for (const args of [verify(disk, '--replugged'), park]) expect(await tried(args)).toBe('place/foreign');
+  expect(stateOf(disk)).toBe(before);
+  await done(verify(stick));
+  expect(await seenOf(String(kit))).toEqual(there);
+  // Where the stick was mounted the copy may lie now: the path is the same.
+  renameSync(stick, `${stick}-unplugged`);
+  symlinkSync(disk, stick);
+  await done(verify(stick));
+  expect(await seenOf(String(kit))).toEqual({ ...here, path: stick });
+  rmSync(stick);
+  renameSync(`${stick}-unplugged`, stick);
+  await done(verify(stick));
+  expect(await seenOf(String(kit))).toEqual(there);
+  // What is written there from now on is no evidence of the stick.
+  expect(await done(['usb', 'create', disk, '--again', ...home])).toMatchObject({ domain: 'device:phone' });
+  expect(await seenOf(String(kit))).toEqual(here);
 });

@@ -27,7 +27,7 @@ import {
   type LedgerCopy,
   type LedgerKit,
 } from '../ledger.ts';
-import { domainOfFolder } from '../look.ts';
+import { domainOfFolder, isOnDevice, placeAt } from '../look.ts';
 import { refuseOtherShare } from '../other-share.ts';
 import { refuseSameMedium } from '../output.ts';
 import { checkCodeOutput, codeLines, encodeCopy, writeCodeSheet, type CodeOutput } from '../sealed-copy.ts';
@@ -41,6 +41,8 @@ export interface WrittenStick {
   readonly epoch: number;
   readonly generation: number;
   readonly state: 'written' | 'verified';
+  /** What it is lost together with. */
+  readonly domain: string;
   /** Only where it was asked for and was not shown yet. */
   readonly code?: string;
 }
@@ -99,7 +101,7 @@ export const createStick = async (
     const showNow = output.show && terminal.canAsk;
     if (showNow) for (const line of codeLines(code)) terminal.note(line);
     await saveKit(paths, withCopy(kit, { ...copy, state: 'written' }));
-    const state = await replugIfPossible(unlocked, terminal, root, id);
+    const state = await replugIfPossible(unlocked, terminal, root, kit);
     return { ...summaryOf(kit, copy, state), ...(output.show && !showNow ? { code } : {}) };
   } finally {
     share.secret.wipe();
@@ -136,8 +138,9 @@ export const renewStick = async (
       });
     await refuseUnproven(paths, share.group);
     await refuseOtherShare(judged.report, codes, share);
-    const copy = await saveOver(unlocked, { ...known, path: root }, judged, share);
-    return summaryOf(known, copy, await replugIfPossible(unlocked, terminal, root, known.kit));
+    const kit = { ...known, ...(await placeAt(known, root, paths.root, share.party)) };
+    const copy = await saveOver(unlocked, kit, judged, share);
+    return summaryOf(kit, copy, await replugIfPossible(unlocked, terminal, root, kit));
   } finally {
     share.secret.wipe();
   }
@@ -183,21 +186,28 @@ const refuseContainers = async (root: string): Promise<void> => {
 };
 
 const summaryOf = (
-  { kit, keyId }: LedgerKit,
+  kit: LedgerKit,
   { epoch, generation }: LedgerCopy,
   state: WrittenStick['state'],
-): WrittenStick => ({ kit, keyId, epoch, generation, state });
+): WrittenStick => ({
+  kit: kit.kit,
+  keyId: kit.keyId,
+  epoch,
+  generation,
+  state,
+  domain: kit.domain ?? usualDomain(kit),
+});
 
 const replugIfPossible = async (
   unlocked: Unlocked,
   terminal: Terminal,
   root: string,
-  kit: string,
+  kit: LedgerKit,
 ): Promise<WrittenStick['state']> => {
-  if (!terminal.canAsk) return 'written';
+  if (!terminal.canAsk || isOnDevice(kit)) return 'written';
   terminal.note('Written. What was read back may come from memory, not from the stick.');
   if (!(await terminal.askYesNo('Unplug the stick and plug it in again. Is it back?'))) return 'written';
   // Without the code: that it is still in memory proves nothing of what was written down.
-  await finishAfterReplug(unlocked, root, kit, []);
+  await finishAfterReplug(unlocked, root, kit.kit, []);
   return 'verified';
 };
