@@ -1,15 +1,16 @@
 /** What is noted of a copy was seen where it is noted: a review found ways to have places noted that nobody had read. */
-import { cpSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { generateIdentity, openingKeyOf } from '@keepset/wire';
 import { homePaths } from '../../apps/cli/src/home/paths.ts';
-import { loadLedger, saveKit } from '../../apps/cli/src/places/ledger.ts';
-import { otherMedium, temporaryFolder } from '../support/folders.ts';
+import { loadLedger, saveKit, type LedgerCopy } from '../../apps/cli/src/places/ledger.ts';
+import { hashesOf, otherMedium, temporaryFolder } from '../support/folders.ts';
 import { stateOf } from '../support/media.ts';
+import { command, newLife, type Life } from '../support/mortal.ts';
 import { solo } from '../support/recovery-ways.ts';
 import type { Json } from '../support/recovery.ts';
-import { done, madeFolder, openScene, tried, type Scene } from '../support/scene.ts';
+import { copyFolder, done, madeFolder, openScene, tried, type Scene } from '../support/scene.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
@@ -112,4 +113,39 @@ it('a container that was copied to the disk of the device is lost together with 
   // What is written there from now on is no evidence of the stick.
   expect(await done(['usb', 'create', disk, '--again', ...home])).toMatchObject({ domain: 'device:phone' });
   expect(await seenOf(String(kit))).toEqual(here);
+});
+
+it('a repair is noted before it writes: whenever it is cut off, nothing is verified that was not read afterwards', async () => {
+  const stick = folderElsewhere();
+  const { kit, code } = await done(['usb', 'create', stick, '--show-code', ...home]);
+  await done(['usb', 'verify', stick, '--replugged', '--code', String(code), ...home]);
+  const copyOf = async (): Promise<LedgerCopy | undefined> =>
+    (await loadLedger(homePaths({ home: scene.at('phone') }))).find((each) => each.kit === kit)?.copies[0];
+  const verified = await copyOf();
+  expect(verified).toMatchObject({ state: 'verified' });
+  for (const end of ['enc', 'bak']) {
+    const slot = join(stick, `keepset-${String(kit)}`, `share_party2.${end}`);
+    writeFileSync(slot, readFileSync(slot).fill(0, 100, 120));
+  }
+  const [phone, image] = [scene.at('phone-before'), join(folderElsewhere(), 'image')];
+  copyFolder(scene.at('phone'), phone);
+  copyFolder(stick, image);
+  const contents = (): string => [...hashesOf(stick)].toSorted().join();
+  const damaged = contents();
+  const repair = async (life?: Life): Promise<void> => {
+    copyFolder(phone, scene.at('phone'));
+    copyFolder(image, stick);
+    await command(['usb', 'repair', stick, ...home], life).ended;
+  };
+  const whole = newLife();
+  await repair(whole);
+  expect(contents()).not.toBe(damaged);
+  const { readBackAt: _, ...unread } = verified ?? {};
+  expect(await copyOf()).toEqual({ ...unread, state: 'written' });
+  const writing = whole.moments.flatMap((moment, at) => (moment.startsWith('file.') ? [at + 1] : []));
+  expect(writing.length).toBeGreaterThan(5);
+  for (const at of writing) {
+    await repair(newLife(at));
+    if (contents() !== damaged) expect(await copyOf()).toEqual({ ...unread, state: 'written' });
+  }
 });

@@ -117,11 +117,12 @@ export const finishAfterReplug = async (
   return { ...judged, report: mirrored, mirrored: true };
 };
 
-/** What was written just now was read back from memory only. */
+/** What is about to be written can be read back from memory only: that the medium held it is no evidence of the new state. */
 const noteUnverified = async (paths: HomePaths, { known, candidate }: Judged): Promise<void> => {
   const copy = notedCopy(known, candidate);
-  if (known !== undefined && copy?.state === 'verified')
-    await saveKit(paths, withCopy(known, { ...copy, state: 'written' }));
+  if (known === undefined || copy === undefined || copy.state === 'intended') return;
+  const { readBackAt: _, ...others } = copy;
+  await saveKit(paths, withCopy(known, { ...others, state: 'written' }));
 };
 
 /**
@@ -147,7 +148,7 @@ export const repairStick = async (
     sha256: candidate.sha256,
     ...facts,
   });
-  await repairContainer(judged.report, signer, judged.candidate);
   await noteUnverified(paths, judged);
+  await repairContainer(judged.report, signer, judged.candidate);
   return { ...(await judge(root, ledger, codes, judged.report.container.kit)), repaired };
 };
