@@ -160,8 +160,8 @@ const byLedger = (
  * stay in the other slot when a recovery takes the stick over.
  */
 const refuseNewerUnknown = (report: ContainerReport, { copies }: LedgerKit, chosen: Candidate): void => {
-  const isKnown = (candidate: Candidate): boolean =>
-    copies.some(({ sha256 }) => bytesEqual(sha256, candidate.sha256));
+  const isKnown = (found: Pick<Candidate, 'sha256'>): boolean =>
+    copies.some(({ sha256 }) => bytesEqual(sha256, found.sha256));
   const turnOf = ({ turn = -1 }: Candidate): number => turn;
   const candidates = candidatesOf(report);
   const last = Math.max(...candidates.filter(({ sha256 }) => bytesEqual(sha256, chosen.sha256)).map(turnOf));
@@ -171,7 +171,14 @@ const refuseNewerUnknown = (report: ContainerReport, { copies }: LedgerKit, chos
     report.metadata === null &&
     report.slots[slot].content === 'unchecked' &&
     !report.slots[slot].candidates.some(isKnown);
-  if (!candidates.some((each) => !isKnown(each) && (turnOf(each) > last || isUnplaced(each)))) return;
+  // What cannot be read just now may be whole all the same.
+  const named = slots.flatMap((slot) =>
+    report.slots[slot].candidates.some(isKnown) ? [] : report.slots[slot].named,
+  );
+  const isNewer =
+    candidates.some((each) => !isKnown(each) && (turnOf(each) > last || isUnplaced(each))) ||
+    named.some((each) => !isKnown(each) && each.turn > last);
+  if (!isNewer) return;
   throw new KeepsetError('place/stale', 'The stick holds a newer copy that this device did not write.', {
     hint: nextWithCode(report),
   });
