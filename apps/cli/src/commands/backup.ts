@@ -8,7 +8,7 @@ import { homeOptions, homePaths } from '../home/paths.ts';
 import { browserOption } from '../passkey/browser.ts';
 import { sealToPasskey, writePasskey } from '../passkey/way.ts';
 import { createCopy } from '../places/folder-copy.ts';
-import { changeKit, findKit, loadLedger } from '../places/ledger.ts';
+import { changeKit, findKit, readLedger } from '../places/ledger.ts';
 import { copyFolder, placeOf } from '../places/look.ts';
 import { paperOption, readPaper } from '../places/kit/paper.ts';
 import { codeOptions, requiredCodes } from '../places/recovery-code.ts';
@@ -112,7 +112,7 @@ const addPasskey = async ({ positionals, options, terminal }: Invocation): Promi
     throw new KeepsetError('input/invalid-argument', 'With --add-passkey give only KIT and its code.');
   const paths = homePaths(options);
   const prefix = textOption(options, 'add-passkey') ?? '';
-  const known = findKit(prefix, await loadLedger(paths));
+  const known = findKit(prefix, await readLedger(paths));
   const { kit, kind, path, recipient } = known;
   if (kind !== 'folder' || path === undefined) throw onlyFolders();
   await placeOf(known);

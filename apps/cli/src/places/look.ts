@@ -38,7 +38,7 @@ const otherStick: readonly ErrorCode[] = ['place/not-found', 'place/foreign'];
 
 const lookAtStick = async (kit: LedgerKit, ledger: readonly LedgerKit[]): Promise<Reach> => {
   if (kit.path === undefined) throw unknownPath();
-  const damage = damageOf(await judge(kit.path, ledger, [], kit.kit));
+  const damage = damageOf(await judge(kit.path, { kits: ledger, damaged: [] }, [], kit.kit));
   return damage.length === 0 ? { status: 'intact' } : { status: 'damaged', reason: damage.join('; ') };
 };
 
