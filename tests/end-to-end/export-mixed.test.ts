@@ -53,10 +53,9 @@ it('takes the newest epoch that is complete, names what it leaves out, and OpenS
   const identity = join(world.folder('paper'), 'codes.txt');
   writeFileSync(identity, `${codes.join('\n')}\n`);
   const out = join(world.folder('offline'), 'key.pem');
-  const exported = await succeed([
-    ...['export', '--last-resort', newer, foreign, phones, laptops, '--identity', identity],
-    ...['--out', out, '--confirm', keyId, ...emptyHome(world).args],
-  ]);
+  const copies = [newer, foreign, phones, laptops];
+  const opening = ['--identity', identity, '--out', out, '--confirm', keyId, ...emptyHome(world).args];
+  const exported = await succeed(['export', '--last-resort', ...copies, ...opening]);
   expect(exported).toMatchObject({
     keyId,
     epoch: 0,
