@@ -2,7 +2,7 @@
  * A copy of a share from wherever it lies: a stick, printed sheets, a Finder backup, a folder, a single file.
  * Everything here only reads.
  */
-import { stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { KeepsetError, bytesEqual, toKeepsetError } from '@keepset/bytes';
 import {
@@ -97,11 +97,47 @@ export const openAll = async (source: Source, terminal: Terminal): Promise<Opene
       },
     );
   try {
-    return await openers[kind](path, source, terminal);
+    const stick = source.keyring === true ? undefined : await stickAround(source.paths);
+    if (stick !== undefined && stick.real === join(stick.root, `keepset-${stick.kit}`))
+      return await fromStick(stick.root, { ...source, kit: source.kit ?? stick.kit }, terminal);
+    const opened = await openers[kind](stick?.real ?? path, source, terminal);
+    return stick === undefined ? opened : { kind: 'usb', found: opened.found.map(onStick(stick)) };
   } catch (thrown) {
     throw withNextStep(toKeepsetError(thrown), kind);
   }
 };
+
+/** A container that a path leads into. */
+interface StickAround {
+  readonly root: string;
+  readonly kit: string;
+  /** The path, without links. */
+  readonly real: string;
+}
+
+/** Whatever piece of a container is given, what lies there lies on that stick. */
+const stickAround = async (paths: readonly string[]): Promise<StickAround | undefined> => {
+  for (const path of paths) {
+    // Whether it is there is for others to say.
+    const real = await realpath(path).catch(() => resolve(path));
+    for (let at = real; at !== dirname(at); at = dirname(at)) {
+      const kit = kitOfFolder(at);
+      // A file has no list of files; its own name says nothing.
+      const names = kit === undefined || !(await isFolder(at)) ? [] : await listIfThere(at);
+      if (kit !== undefined && names.some(isSlotFile)) return { root: dirname(at), kit, real };
+    }
+  }
+  return undefined;
+};
+
+const isSlotFile = (name: string): boolean => /^share_party[1-9]\d?\.(enc|bak)(\.par)?$/.test(name);
+
+const onStick =
+  ({ root, kit: id }: StickAround) =>
+  ({ kit, ...copy }: CopyFound): CopyFound =>
+    kit?.kit === id
+      ? { ...copy, kit: { ...kit, kind: 'usb', path: root } }
+      : { ...copy, ...(kit === undefined ? {} : { kit }) };
 
 type Opener = (path: string, source: Source, terminal: Terminal) => Promise<OpenedSource>;
 
@@ -240,9 +276,12 @@ const readShareFile = async (path: string): Promise<Uint8Array> => {
 /** A copy that `keepset backup` wrote lies in a folder of its own, `keepset-KIT`. */
 const kitAround = (path: string): Pick<ClosedCopy, 'about'> => {
   const folder = dirname(path);
-  const kit = /^keepset-([a-z2-7]{26})$/.exec(basename(folder))?.[1];
+  const kit = kitOfFolder(folder);
   return kit === undefined ? {} : { about: () => ({ kind: 'folder', kit, path: dirname(folder) }) };
 };
+
+const kitOfFolder = (folder: string): string | undefined =>
+  /^keepset-([a-z2-7]{26})$/.exec(basename(folder))?.[1];
 
 /** Together, in a folder and those in it: far more than anybody keeps there, and little for a computer. */
 const maxFiles = 1000;

@@ -17,9 +17,9 @@ import { findKeyId } from '../../home/keys.ts';
 import { behindError, fromOption, refuseBehind } from '../behind.ts';
 import { judge, type Judged } from './container.ts';
 import {
-  loadLedger,
+  damagedEntryError,
   newestWritten,
-  nextGeneration,
+  readLedger,
   saveKit,
   usualDomain,
   withCopy,
@@ -27,6 +27,7 @@ import {
   type LedgerKit,
 } from '../ledger.ts';
 import { domainOfFolder } from '../look.ts';
+import { nextGeneration } from '../numbers.ts';
 import { refuseSameMedium } from '../output.ts';
 import { checkCodeOutput, codeLines, encodeCopy, writeCodeSheet, type CodeOutput } from '../sealed-copy.ts';
 import type { Unlocked } from '../unlock.ts';
@@ -77,7 +78,7 @@ export const createStick = async (
       domain: await domainOfFolder(root, paths.root, share.party, usualDomain({ kind: 'usb', kit: id })),
       copies: [],
     };
-    const generation = nextGeneration(await loadLedger(paths), keyId);
+    const generation = nextGeneration(await readLedger(paths), keyId);
     const { copy, bytes } = await encodeCopy(unlocked, share, generation, kit.recipient);
     const code = openingKeyOf(identity);
     // The sheet first: a stick whose code is on no paper is worth nothing.
@@ -119,8 +120,9 @@ export const renewStick = async (
 ): Promise<WrittenStick> => {
   const root = resolve(folder);
   const { paths, vault } = unlocked;
-  const judged = await judge(root, await loadLedger(paths), codes);
+  const judged = await judge(root, await readLedger(paths), codes);
   const { known } = judged;
+  if (judged.damaged !== undefined) throw damagedEntryError(judged.damaged);
   if (known === undefined)
     throw new KeepsetError('place/foreign', 'This device did not write this stick.', {
       hint: 'Make a new one: `keepset usb create` on another stick.',
@@ -156,7 +158,7 @@ export const saveOver = async (
       `The stick holds epoch ${facts.epoch}; the share on this device is of epoch ${epoch}.`,
       fromOption(report.container.root),
     );
-  const generation = Math.max(nextGeneration(await loadLedger(paths), keyId), 1 + (facts?.generation ?? 0));
+  const generation = Math.max(nextGeneration(await readLedger(paths), keyId), 1 + (facts?.generation ?? 0));
   const { copy, bytes } = await encodeCopy(unlocked, share, generation, known.recipient);
   await refuseBehind(server, keyId, { kit: known.kit, ...copy });
   await saveKit(paths, withCopy(known, copy));
