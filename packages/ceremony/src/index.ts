@@ -70,3 +70,4 @@ export {
   xpub,
 } from '@keepset/threshold';
 export type { GroupKey, KeyShare, Presignature, Scheme, SignRequest } from '@keepset/threshold';
+export { groupHashOf } from './witness.ts';

@@ -276,13 +276,8 @@ export const evidenceOf = ({
   ...(provenAt === undefined ? {} : { provenAt }),
 });
 
-/** The kit with an observation of one of its copies noted; `path`: where it was seen. */
-export const withObservation = (
-  kit: LedgerKit,
-  copy: LedgerCopy,
-  observation: Observation,
-  path?: string,
-): LedgerKit => {
+/** The kit with an observation of one of its copies noted. */
+export const withObservation = (kit: LedgerKit, copy: LedgerCopy, observation: Observation): LedgerKit => {
   const { writtenAt, ...evidence } = observe(
     kindOf(kit),
     evidenceOf(copy),
@@ -292,5 +287,5 @@ export const withObservation = (
   const isMedium = observation.kind === 'read' && observation.afresh;
   const isWritten = copy.state === 'intended' && writtenAt !== undefined;
   const state = isMedium ? 'verified' : isWritten ? 'written' : copy.state;
-  return withCopy({ ...kit, ...(path === undefined ? {} : { path }) }, { ...copy, ...evidence, state });
+  return withCopy(kit, { ...copy, ...evidence, state });
 };

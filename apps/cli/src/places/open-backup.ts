@@ -32,7 +32,7 @@ export interface OpenedBackup extends NotedCopy {
   readonly sha256: Uint8Array;
   /** The kit it says it is; absent for a share file that lies alone. */
   readonly kit?: string;
-  /** Absolute path of a stick or folder. */
+  /** Absolute path of the stick, folder or Finder backup in which it was read. */
   readonly path?: string;
 }
 
@@ -62,7 +62,6 @@ export const openBackup = async (
     sha256,
     ...of,
     ...(noted === undefined ? {} : { noted }),
-    ...(path === undefined ? {} : { path }),
   };
 };
 
@@ -84,6 +83,10 @@ const find = async (
   const [first, ...more] = paths;
   if (prefix !== undefined) {
     const kit = findKit(prefix, ledger);
+    if (kit.kind === 'keyring' && first !== undefined)
+      throw new KeepsetError('input/invalid-argument', 'This copy lies in the keyring, and in no folder.', {
+        hint: `Without a path: keepset drill --copy ${kit.kit.slice(0, 6)}`,
+      });
     const path = first === undefined ? kit.path : resolve(first);
     return { kit, ...(path === undefined || kit.kind === 'kit' ? {} : { path }) };
   }
@@ -116,7 +119,7 @@ const refuseDamagedEntry = async (path: string, { damaged }: Ledger): Promise<vo
       throw damagedEntryError(entry);
 };
 
-interface Read extends Pick<OpenedBackup, 'opened' | 'kit' | 'seen'> {
+interface Read extends Pick<OpenedBackup, 'opened' | 'kit' | 'seen' | 'path'> {
   readonly bytes: Uint8Array;
 }
 
@@ -128,12 +131,13 @@ const read = async (
   { paths, older, openFinder }: BackupTarget,
   codes: readonly string[],
 ): Promise<Read> => {
-  if (kit?.kind === 'folder' || kit?.kind === 'keyring') return readFromPlace(kit, codes);
+  if (kit?.kind === 'keyring') return readFromPlace(kit, codes);
+  if (kit?.kind === 'folder') return readFromFolder(kit, path, codes);
   if (
     path !== undefined &&
     (kit?.kind === 'finder-backup' || (kit === undefined && (await isFinderBackup(path))))
   )
-    return openInFinderBackup(home, path, kit, codes, openFinder);
+    return { ...(await openInFinderBackup(home, path, kit, codes, openFinder)), path };
   if (path !== undefined) return readFromStick(path, ledger, kit?.kit, codes, older);
   if (kit !== undefined && paths.length === 0)
     throw new KeepsetError(
@@ -152,6 +156,21 @@ const read = async (
   return { bytes, opened: await openShareFile(bytes, codes) };
 };
 
+/** @param path where the user says that it lies now, which is not where it lay before */
+const readFromFolder = async (
+  known: LedgerKit,
+  path: string | undefined,
+  codes: readonly string[],
+): Promise<Read> => {
+  if (path === undefined || path === known.path) return readFromPlace(known, codes);
+  const kit = { ...known, path };
+  if (!(await isFolder(copyFolder(path, kit.kit))))
+    throw new KeepsetError('place/not-found', `There is no folder keepset-${kit.kit} in ${path}.`, {
+      hint: 'Give the folder in which it lies. Without one the copy is read where it was last seen.',
+    });
+  return readFromPlace(kit, codes);
+};
+
 const readFromPlace = async (kit: LedgerKit, codes: readonly string[]): Promise<Read> => {
   const place = await placeOf(kit);
   const [newest] = (await place.list())
@@ -160,7 +179,8 @@ const readFromPlace = async (kit: LedgerKit, codes: readonly string[]): Promise<
   const found = newest === undefined ? null : await place.get(newest);
   if (found === null)
     throw new KeepsetError('place/not-found', 'The copy is gone.', { hint: 'Make another one.' });
-  return { kit: kit.kit, bytes: found.bytes, opened: await openShareFile(found.bytes, codes) };
+  const opened = await openShareFile(found.bytes, codes);
+  return { kit: kit.kit, bytes: found.bytes, opened, ...(kit.path === undefined ? {} : { path: kit.path }) };
 };
 
 const readFromStick = async (
@@ -172,7 +192,7 @@ const readFromStick = async (
 ): Promise<Read> => {
   const { report } = await judge(root, ledger, codes, kit, older);
   const { opened, candidate } = await openNewest(report, codes);
-  return { kit: report.container.kit, bytes: candidate.bytes, opened };
+  return { kit: report.container.kit, bytes: candidate.bytes, opened, path: root };
 };
 
 const isFolder = async (path: string): Promise<boolean> =>
