@@ -2,6 +2,7 @@
 import { copyFileSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { expect, it, vi } from 'vitest';
+import { otherMedium } from '../support/folders.ts';
 import { keepset } from '../support/processes.ts';
 import { failure, newPhone, newWorld, succeed } from '../support/recovery.ts';
 
@@ -17,7 +18,7 @@ it('must be plugged in again first, whatever piece of the stick is named', async
   const again = ['backup', '--again', ...args];
   expect((await keepset(again)).stdout).toBe('This device remembers no copy of its keys.\n');
 
-  const root = world.folder('stick');
+  const root = otherMedium();
   const { kit, code } = await succeed(['usb', 'create', root, '--show-code', ...args]);
   const folder = join(root, `keepset-${kit as string}`);
   const slot = join(folder, readdirSync(folder).find((name) => name.endsWith('.enc')) ?? '');
