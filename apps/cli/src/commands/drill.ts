@@ -187,7 +187,7 @@ const openedLines = ({ opened, noted, seen, passkey }: TriedBackup): readonly st
 
 const unlistedLine = (backup: string | undefined): string =>
   backup === undefined
-    ? 'The ledger has no copy there, so health does not change.'
+    ? 'The ledger has no such copy, so health does not change: `keepset remember` takes it in.'
     : `This copy is not in the ledger yet: keepset finder-backup add ${shellWord(backup)} --code -`;
 
 const asJson = (

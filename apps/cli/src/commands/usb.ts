@@ -7,6 +7,7 @@ import { homeOptions, homePaths } from '../home/paths.ts';
 import type { Judged } from '../places/usb/container.ts';
 import { askServer } from '../places/ask-server.ts';
 import { olderLine, olderOption } from '../places/kits-at-server.ts';
+import { rememberHint } from '../places/ledger.ts';
 import { paperOption, readPaper } from '../places/kit/paper.ts';
 import { isOnDevice } from '../places/look.ts';
 import { codeOptions, givenCodes, requiredCodes } from '../places/recovery-code.ts';
@@ -140,6 +141,12 @@ const verify = async ({ positionals, options, terminal }: Invocation): Promise<v
       ? []
       : [
           '  The second slot does not hold this copy yet: unplug the stick, plug it in again, and add --replugged.',
+        ]),
+    ...(judged.damaged === undefined
+      ? []
+      : [
+          `  Its entry in the ledger is damaged, so this was noted nowhere: ${judged.damaged.file}`,
+          rememberHint,
         ]),
     ...(judged.by === 'hashes' ? ['  Give --code or --identity to prove that it opens.'] : []),
   ]);

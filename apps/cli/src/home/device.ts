@@ -22,7 +22,7 @@ import { openIdentityFile } from './passphrase.ts';
 import { homePaths, type HomePaths } from './paths.ts';
 import { openServer } from './server.ts';
 import { noteCopies } from '../places/kits-at-server.ts';
-import { lastSource } from '../places/ledger.ts';
+import { lastSource } from '../places/numbers.ts';
 import { continueRenewals } from '../places/rewrite.ts';
 import type { Unlocked } from '../places/unlock.ts';
 

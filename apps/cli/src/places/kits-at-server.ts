@@ -71,7 +71,7 @@ export type AgainstServer = 'newest' | 'newer' | 'older' | 'unknown';
  * generation, and of family `transport/`.
  */
 export const compareWithServer = async (
-  notes: KitNotes,
+  notes: Pick<KitNotes, 'kit'>,
   found: KitNote,
   older: boolean,
 ): Promise<AgainstServer> => {

@@ -14,7 +14,7 @@ import {
 } from '@keepset/places';
 import { damageOf, judge } from './usb/container.ts';
 import { newestWritten, usualDomain, type LedgerCopy, type LedgerKit } from './ledger.ts';
-import { mediumOf } from './output.ts';
+import { isSameMedium, mediumOf } from './medium.ts';
 
 /** What a look at the kit's place shows just now. Never throws for what is wrong with the place. */
 export const lookAt = async (kit: LedgerKit, ledger: readonly LedgerKit[]): Promise<Reach> => {
@@ -38,7 +38,7 @@ const otherStick: readonly ErrorCode[] = ['place/not-found', 'place/foreign'];
 
 const lookAtStick = async (kit: LedgerKit, ledger: readonly LedgerKit[]): Promise<Reach> => {
   if (kit.path === undefined) throw unknownPath();
-  const damage = damageOf(await judge(kit.path, ledger, [], kit.kit));
+  const damage = damageOf(await judge(kit.path, { kits: ledger, damaged: [] }, [], kit.kit));
   return damage.length === 0 ? { status: 'intact' } : { status: 'damaged', reason: damage.join('; ') };
 };
 
@@ -96,7 +96,8 @@ export const domainOfFolder = async (
   home: string,
   party: string,
   elsewhere: string,
-): Promise<string> => ((await mediumOf(path)) === (await mediumOf(home)) ? `device:${party}` : elsewhere);
+): Promise<string> =>
+  isSameMedium(await mediumOf(path), await mediumOf(home)) ? `device:${party}` : elsewhere;
 
 /**
  * What a kit's entry says of where it lies, once it was found at `path`. One that lies elsewhere now may be lost together

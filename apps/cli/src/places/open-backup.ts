@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
-import { nodeFileSystem, openNewest } from '@keepset/places';
+import { findContainers, nodeFileSystem, openNewest } from '@keepset/places';
 import { maxShareFileBytes, openShareFile } from '@keepset/wire';
 import type { HomePaths } from '../home/paths.ts';
 import { findPasskey, noPasskey, type FoundPasskey } from '../passkey/way.ts';
@@ -10,7 +10,7 @@ import { judge } from './usb/container.ts';
 import { openInFinderBackup } from './finder/copy.ts';
 import { isFinderBackup, type OpenFinderBackup } from './finder/open.ts';
 import { readSheets } from './kit/read.ts';
-import { findKit, loadLedger, type LedgerKit } from './ledger.ts';
+import { damagedEntryError, findKit, readLedger, type Ledger, type LedgerKit } from './ledger.ts';
 import { copyFolder, placeOf } from './look.ts';
 import type { NotedCopy } from './stale.ts';
 
@@ -47,12 +47,12 @@ export const openBackup = async (
   target: BackupTarget,
   codes: readonly string[],
 ): Promise<OpenedBackup> => {
-  const ledger = await loadLedger(home);
+  const ledger = await readLedger(home);
   const { kit, path } = await find(target, ledger);
   const { bytes, opened, ...of } = await read(home, ledger, kit, path, target, codes);
   const sha256 = new Uint8Array(createHash('sha256').update(bytes).digest());
   // The same file may lie in several places: what is seen in one of them is no evidence of another.
-  const noted = ledger
+  const noted = ledger.kits
     .filter((each) => each.kit === of.kit)
     .flatMap((each) =>
       each.copies.flatMap((copy) => (bytesEqual(copy.sha256, sha256) ? [{ kit: each, copy }] : [])),
@@ -70,7 +70,7 @@ export const openBackup = async (
  * @throws KeepsetError as {@link openBackup} and `findPasskey`
  */
 export const findPasskeyOf = async (home: HomePaths, target: BackupTarget): Promise<FoundPasskey> => {
-  const { kit, path = target.paths[0] } = await find(target, await loadLedger(home));
+  const { kit, path = target.paths[0] } = await find(target, await readLedger(home));
   if (path === undefined) throw noPasskey();
   return findPasskey(path, kit?.kit);
 };
@@ -78,7 +78,7 @@ export const findPasskeyOf = async (home: HomePaths, target: BackupTarget): Prom
 /** A kit of the ledger, or a path, or both. */
 const find = async (
   { paths, kit: prefix }: BackupTarget,
-  ledger: readonly LedgerKit[],
+  ledger: Ledger,
 ): Promise<{ readonly kit?: LedgerKit; readonly path?: string }> => {
   const [first, ...more] = paths;
   if (prefix !== undefined) {
@@ -100,12 +100,23 @@ const find = async (
     );
   const path = resolve(first);
   if (more.length > 0 || !(await isFolder(path))) return {};
-  const known = ledger.filter((each) => each.path === path && each.kind === 'folder');
+  await refuseDamagedEntry(path, ledger);
+  const known = ledger.kits.filter((each) => each.path === path && each.kind === 'folder');
   if (known.length > 1)
     throw new KeepsetError('input/invalid-argument', 'There are several copies in this folder; say which.', {
       hint: `Use --copy with one of: ${known.map(({ kit }) => kit).join(', ')}`,
     });
   return { path, ...(known[0] === undefined ? {} : { kit: known[0] }) };
+};
+
+/** Only the entry says that a folder copy lies here, and which. A stick says it itself. */
+const refuseDamagedEntry = async (path: string, { damaged }: Ledger): Promise<void> => {
+  for (const entry of damaged)
+    if (
+      (await isFolder(copyFolder(path, entry.kit))) &&
+      (await findContainers(nodeFileSystem, path)).every(({ kit }) => kit !== entry.kit)
+    )
+      throw damagedEntryError(entry);
 };
 
 interface Read extends Pick<OpenedBackup, 'opened' | 'kit' | 'seen' | 'path'> {
@@ -114,7 +125,7 @@ interface Read extends Pick<OpenedBackup, 'opened' | 'kit' | 'seen' | 'path'> {
 
 const read = async (
   home: HomePaths,
-  ledger: readonly LedgerKit[],
+  ledger: Ledger,
   kit: LedgerKit | undefined,
   path: string | undefined,
   { paths, older, openFinder }: BackupTarget,
@@ -174,7 +185,7 @@ const readFromPlace = async (kit: LedgerKit, codes: readonly string[]): Promise<
 
 const readFromStick = async (
   root: string,
-  ledger: readonly LedgerKit[],
+  ledger: Ledger,
   kit: string | undefined,
   codes: readonly string[],
   older: boolean,

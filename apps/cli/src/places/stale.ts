@@ -1,5 +1,6 @@
 /** Whether an opened copy is of the share as the device holds it now. */
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
+import type { GroupKey } from '@keepset/ceremony';
 import type { OpenedShare } from '@keepset/wire';
 import { behindError, fromOption } from './behind.ts';
 import type { FinderPlace } from './finder/copy.ts';
@@ -51,12 +52,24 @@ export const refuseStale = (
         : 'This copy was made before a repair: what it holds beside the secret has changed since.',
       { hint: renewal },
     );
+  refuseUnfitting(group, own.group);
+};
+
+/**
+ * Refuses a copy whose public data is not that of the key.
+ * @throws KeepsetError `place/damaged`
+ */
+export const refuseUnfitting = (group: GroupKey, own: GroupKey): void => {
   const isSame =
-    bytesEqual(group.publicKey, own.group.publicKey) &&
-    group.commitments.length === own.group.commitments.length &&
-    group.commitments.every((point, at) => bytesEqual(point, own.group.commitments[at] ?? new Uint8Array(0)));
-  if (!isSame)
-    throw new KeepsetError('place/damaged', 'This copy does not fit the key as this device knows it.');
+    bytesEqual(group.publicKey, own.publicKey) &&
+    // Each epoch has its own.
+    (group.epoch !== own.epoch ||
+      (group.commitments.length === own.commitments.length &&
+        group.commitments.every((point, at) => bytesEqual(point, own.commitments[at] ?? new Uint8Array(0)))));
+  if (isSame) return;
+  throw new KeepsetError('place/damaged', 'This copy does not fit the key as this device knows it.', {
+    hint: 'Somebody else may have made it. Look for another copy.',
+  });
 };
 
 const renewals = {

@@ -10,7 +10,7 @@ import { loadAccount } from '../home/account.ts';
 import { withDevice } from '../home/device.ts';
 import { homePaths, type HomePaths } from '../home/paths.ts';
 import { behindError, fromOption } from '../places/behind.ts';
-import { loadLedger } from '../places/ledger.ts';
+import { damagedEntryError, readLedger } from '../places/ledger.ts';
 import { refuseOwnDisk } from '../places/look.ts';
 import { enrolmentStep, ensureEnrolled } from './enrolled.ts';
 import { compareKit } from './from-copy.ts';
@@ -140,7 +140,11 @@ const refuseWeak = async (paths: HomePaths, { kind, kit, weakness }: OpenedCopy)
     });
   if (kind !== 'usb') return;
   if (kit?.path !== undefined) await refuseOwnDisk(kit.path, paths.root);
-  const noted = (await loadLedger(paths))
+  const { kits, damaged } = await readLedger(paths);
+  const unreadable = damaged.find((entry) => entry.kit === kit?.kit);
+  if (unreadable !== undefined)
+    throw damagedEntryError(unreadable, ' Whether it was plugged in again is not known. The share stays.');
+  const noted = kits
     .flatMap(({ copies }) => copies)
     .find(({ sha256 }) => kit !== undefined && bytesEqual(sha256, kit.sha256));
   if (noted?.state === 'verified') return;

@@ -2,7 +2,7 @@
  * A copy of a share from wherever it lies: a stick, printed sheets, a Finder backup, a folder, a single file.
  * Everything here only reads.
  */
-import { stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { KeepsetError, bytesEqual, toKeepsetError } from '@keepset/bytes';
 import {
@@ -97,11 +97,47 @@ export const openAll = async (source: Source, terminal: Terminal): Promise<Opene
       },
     );
   try {
-    return await openers[kind](path, source, terminal);
+    const stick = source.keyring === true ? undefined : await stickAround(source.paths);
+    if (stick !== undefined && stick.real === join(stick.root, `keepset-${stick.kit}`))
+      return await fromStick(stick.root, { ...source, kit: source.kit ?? stick.kit }, terminal);
+    const opened = await openers[kind](stick?.real ?? path, source, terminal);
+    return stick === undefined ? opened : { kind: 'usb', found: opened.found.map(onStick(stick)) };
   } catch (thrown) {
     throw withNextStep(toKeepsetError(thrown), kind);
   }
 };
+
+/** A container that a path leads into. */
+interface StickAround {
+  readonly root: string;
+  readonly kit: string;
+  /** The path, without links. */
+  readonly real: string;
+}
+
+/** Whatever piece of a container is given, what lies there lies on that stick. */
+const stickAround = async (paths: readonly string[]): Promise<StickAround | undefined> => {
+  for (const path of paths) {
+    // Whether it is there is for others to say.
+    const real = await realpath(path).catch(() => resolve(path));
+    for (let at = real; at !== dirname(at); at = dirname(at)) {
+      const kit = kitOfFolder(at);
+      // A file has no list of files; its own name says nothing.
+      const names = kit === undefined || !(await isFolder(at)) ? [] : await listIfThere(at);
+      if (kit !== undefined && names.some(isSlotFile)) return { root: dirname(at), kit, real };
+    }
+  }
+  return undefined;
+};
+
+const isSlotFile = (name: string): boolean => /^share_party[1-9]\d?\.(enc|bak)(\.par)?$/.test(name);
+
+const onStick =
+  ({ root, kit: id }: StickAround) =>
+  ({ kit, ...copy }: CopyFound): CopyFound =>
+    kit?.kit === id
+      ? { ...copy, kit: { ...kit, kind: 'usb', path: root } }
+      : { ...copy, ...(kit === undefined ? {} : { kit }) };
 
 type Opener = (path: string, source: Source, terminal: Terminal) => Promise<OpenedSource>;
 
@@ -240,43 +276,61 @@ const readShareFile = async (path: string): Promise<Uint8Array> => {
 /** A copy that `keepset backup` wrote lies in a folder of its own, `keepset-KIT`. */
 const kitAround = (path: string): Pick<ClosedCopy, 'about'> => {
   const folder = dirname(path);
-  const kit = /^keepset-([a-z2-7]{26})$/.exec(basename(folder))?.[1];
+  const kit = kitOfFolder(folder);
   return kit === undefined ? {} : { about: () => ({ kind: 'folder', kit, path: dirname(folder) }) };
 };
 
+const kitOfFolder = (folder: string): string | undefined =>
+  /^keepset-([a-z2-7]{26})$/.exec(basename(folder))?.[1];
+
+/** Together, in a folder and those in it: far more than anybody keeps there, and little for a computer. */
 const maxFiles = 1000;
+const maxBytes = 64 << 20;
 
 interface Listing {
   /** `*.age` files. */
-  readonly files: readonly ClosedCopy[];
+  readonly files: ClosedCopy[];
   /** `*.png` files: sheets that were scanned. */
-  readonly pictures: readonly string[];
+  readonly pictures: string[];
   /** How many share files are in the cloud only. */
-  readonly waiting: number;
+  waiting: number;
+  /** How much the files take that were read. */
+  bytes: number;
 }
 
-/** What lies in a folder and in the folders in it. Links are not followed. */
-const filesIn = async (folder: string, depth = 2): Promise<Listing> => {
-  const files: ClosedCopy[] = [];
-  const pictures: string[] = [];
-  let waiting = 0;
+/**
+ * What lies in a folder and in the folders in it. Links are not followed.
+ * @throws KeepsetError `input/invalid-argument` (too much)
+ */
+const filesIn = async (folder: string): Promise<Listing> => {
+  const found: Listing = { files: [], pictures: [], waiting: 0, bytes: 0 };
+  await addFilesIn(folder, found, true);
+  return found;
+};
+
+const addFilesIn = async (folder: string, found: Listing, isOuter: boolean): Promise<void> => {
   for (const name of (await listIfThere(folder)).toSorted()) {
     const path = join(folder, name);
     const kind = (await nodeFileSystem.facts(path))?.kind;
     // What iCloud Drive leaves of a file that is not on this computer.
-    if (/^\..+\.age\.icloud$/.test(name)) waiting += 1;
-    else if (kind === 'folder' && depth > 1) {
-      const inner = await filesIn(path, depth - 1);
-      files.push(...inner.files);
-      pictures.push(...inner.pictures);
-      waiting += inner.waiting;
-    } else if (kind !== 'file' || name.startsWith('.') || files.length + pictures.length >= maxFiles)
-      continue;
-    else if (name.endsWith('.png')) pictures.push(path);
-    else if (name.endsWith('.age') && !isPasskeyFile(name))
-      files.push({ where: path, bytes: await readOrEmpty(path), ...kitAround(path) });
+    if (/^\..+\.age\.icloud$/.test(name)) found.waiting += 1;
+    else if (kind === 'folder' && isOuter) await addFilesIn(path, found, false);
+    else if (kind !== 'file' || name.startsWith('.')) continue;
+    else if (name.endsWith('.png')) found.pictures.push(path);
+    else if (name.endsWith('.age') && !isPasskeyFile(name)) {
+      const bytes = await readOrEmpty(path);
+      found.bytes += bytes.length;
+      found.files.push({ where: path, bytes, ...kitAround(path) });
+    }
+    if (found.files.length + found.pictures.length > maxFiles || found.bytes > maxBytes)
+      throw new KeepsetError(
+        'input/invalid-argument',
+        `There are too many files in ${folder} to try them all.`,
+        {
+          hint: 'Give the file of the copy, or the folder in which it lies alone.',
+        },
+      );
   }
-  return { files, pictures, waiting };
 };
 
 /** One file that cannot be read hides none of the others. */

@@ -8,7 +8,9 @@ import { refuseUnproven } from '../../recovery/record.ts';
 import { behindError, fromOption, refuseBehind } from '../behind.ts';
 import { damageOf, judge, type Judged } from './container.ts';
 import {
+  damagedEntryError,
   loadLedger,
+  readLedger,
   saveKit,
   withCopy,
   withObservation,
@@ -31,7 +33,7 @@ export const verifyStick = async (
   kit?: string,
   older = false,
 ): Promise<Judged> => {
-  const judged = await judge(root, await loadLedger(paths), codes, kit, older);
+  const judged = await judge(root, await readLedger(paths), codes, kit, older);
   refuseDamage(judged);
   await refuseOldEpoch(paths, judged);
   await noteSeen(paths, root, judged);
@@ -100,6 +102,7 @@ export const finishAfterReplug = async (
       `The stick holds epoch ${facts.epoch}; the share on this device is of epoch ${own.epoch}.`,
       fromOption(root),
     );
+  if (judged.damaged !== undefined) throw damagedEntryError(judged.damaged);
   if (noted === undefined || copy === undefined)
     throw new KeepsetError('place/foreign', 'This device did not write this stick.', {
       hint: 'Verify it without --replugged; only the device that wrote it completes it.',
@@ -137,7 +140,7 @@ export const repairStick = async (
   codes: readonly string[],
   kit?: string,
 ): Promise<Judged & { readonly repaired: readonly string[] }> => {
-  const ledger = await loadLedger(paths);
+  const ledger = await readLedger(paths);
   const judged = await judge(root, ledger, codes, kit);
   const repaired = damageOf(judged);
   if (repaired.length === 0) return { ...judged, repaired };

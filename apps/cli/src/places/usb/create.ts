@@ -18,9 +18,9 @@ import { refuseUnproven } from '../../recovery/record.ts';
 import { behindError, fromOption, refuseBehind } from '../behind.ts';
 import { judge, type Judged } from './container.ts';
 import {
-  loadLedger,
+  damagedEntryError,
   newestWritten,
-  nextGeneration,
+  readLedger,
   saveKit,
   usualDomain,
   withCopy,
@@ -28,6 +28,7 @@ import {
   type LedgerKit,
 } from '../ledger.ts';
 import { domainOfFolder, isOnDevice, placeAt } from '../look.ts';
+import { nextGeneration } from '../numbers.ts';
 import { refuseOtherShare } from '../other-share.ts';
 import { refuseSameMedium } from '../output.ts';
 import { checkCodeOutput, codeLines, encodeCopy, writeCodeSheet, type CodeOutput } from '../sealed-copy.ts';
@@ -81,7 +82,7 @@ export const createStick = async (
       domain: await domainOfFolder(root, paths.root, share.party, usualDomain({ kind: 'usb', kit: id })),
       copies: [],
     };
-    const generation = nextGeneration(await loadLedger(paths), keyId);
+    const generation = nextGeneration(await readLedger(paths), keyId);
     const { copy, bytes } = await encodeCopy(unlocked, share, generation, kit.recipient);
     const code = openingKeyOf(identity);
     // The sheet first: a stick whose code is on no paper is worth nothing.
@@ -124,8 +125,9 @@ export const renewStick = async (
 ): Promise<WrittenStick> => {
   const root = resolve(folder);
   const { paths, vault } = unlocked;
-  const judged = await judge(root, await loadLedger(paths), codes);
+  const judged = await judge(root, await readLedger(paths), codes);
   const { known } = judged;
+  if (judged.damaged !== undefined) throw damagedEntryError(judged.damaged);
   if (known === undefined)
     throw new KeepsetError('place/foreign', 'This device did not write this stick.', {
       hint: 'Make a new one: `keepset usb create` on another stick.',
@@ -164,7 +166,7 @@ export const saveOver = async (
       `The stick holds epoch ${facts.epoch}; the share on this device is of epoch ${epoch}.`,
       fromOption(report.container.root),
     );
-  const generation = Math.max(nextGeneration(await loadLedger(paths), keyId), 1 + (facts?.generation ?? 0));
+  const generation = Math.max(nextGeneration(await readLedger(paths), keyId), 1 + (facts?.generation ?? 0));
   const { copy, bytes } = await encodeCopy(unlocked, share, generation, known.recipient);
   await refuseBehind(server, keyId, { kit: known.kit, ...copy });
   await saveKit(paths, withCopy(known, copy));
