@@ -82,14 +82,21 @@ it('a copy in the keyring lies in no folder', async () => {
 });
 
 it('a container that was copied to the disk of the device is lost together with it', async () => {
-  const stick = folderElsewhere();
+  const mount = scene.at('mount');
+  const plugIn = (medium: string): void => {
+    rmSync(mount, { force: true });
+    symlinkSync(medium, mount);
+  };
+  const medium = folderElsewhere();
+  plugIn(medium);
+  const stick = madeFolder(join(mount, 'stick'));
   const { kit, code } = await done(['usb', 'create', stick, '--show-code', ...home]);
   const verify = (root: string, ...more: string[]): string[] => ['usb', 'verify', root, ...more, ...home];
   await done(verify(stick, '--replugged'));
   await done(verify(stick, '--code', String(code)));
   const there = { isProtected: true, path: stick, domain: `location:medium-${String(kit)}` };
   expect(await seenOf(String(kit))).toEqual(there);
-  const disk = join(scene.at('container'), 'copy');
+  const disk = join(scene.at('container'), 'stick');
   cpSync(stick, disk, { recursive: true });
   await done(verify(disk));
   const here = { isProtected: false, path: disk, domain: 'device:phone' };
@@ -102,14 +109,14 @@ it('a container that was copied to the disk of the device is lost together with 
   await done(verify(stick));
   expect(await seenOf(String(kit))).toEqual(there);
   // Where the stick was mounted the copy may lie now: the path is the same.
-  renameSync(stick, `${stick}-unplugged`);
-  symlinkSync(disk, stick);
-  await done(verify(stick));
-  expect(await seenOf(String(kit))).toEqual({ ...here, path: stick });
-  rmSync(stick);
-  renameSync(`${stick}-unplugged`, stick);
-  await done(verify(stick));
-  expect(await seenOf(String(kit))).toEqual(there);
+  for (const look of [verify(stick), ['remember', stick, '--code', String(code), ...home]]) {
+    plugIn(scene.at('container'));
+    await done(look);
+    expect(await seenOf(String(kit))).toEqual({ ...here, path: stick });
+    plugIn(medium);
+    await done(look);
+    expect(await seenOf(String(kit))).toEqual(there);
+  }
   // What is written there from now on is no evidence of the stick.
   expect(await done(['usb', 'create', disk, '--again', ...home])).toMatchObject({ domain: 'device:phone' });
   expect(await seenOf(String(kit))).toEqual(here);

@@ -74,8 +74,9 @@ export const adoptedKit = async (
   const known = ledger.kits.find(({ kit }) => kit === about.kit);
   const found = { epoch, generation, sha256, createdAt, state: 'written' } as const;
   if (known !== undefined) refuseOtherKit(known, { ...about, keyId, copy: found });
+  // Only an account stays what its owner said: where another disk is mounted by now, the path is the same.
   const domain =
-    known?.domain !== undefined && known.path === about.path
+    known?.domain?.startsWith('account:') === true && known.path === about.path
       ? known.domain
       : await domainOf(about, paths, share.party);
   const base: LedgerKit = {
