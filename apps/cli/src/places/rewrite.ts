@@ -17,7 +17,6 @@ import {
   kindOf,
   newestWritten,
   readLedger,
-  rememberHint,
   type DamagedEntry,
   type Ledger,
   type LedgerKit,
@@ -115,7 +114,9 @@ export const renewalLines = (
     : []),
   ...(damaged.length === 0 ? [] : ['NOT rewritten, for their entries in the ledger are damaged:']),
   ...damaged.map(damagedKitLine),
-  ...(damaged.length === 0 ? [] : [`  If one is of this key: ${rememberHint}`]),
+  ...(damaged.length === 0
+    ? []
+    : ['  If one is of this key, open it with its code: keepset remember COPY --code -']),
 ];
 
 const saidOf = ({ outcome, kind, path: at = 'FOLDER', reason = '' }: Rewritten): string => {
