@@ -86,7 +86,6 @@ it('costs the knowledge of one copy, which its code brings back: stick, folder a
       ['usb', 'create', stick, '--again'],
       ['usb', 'create', stick, '--again', '--code', code],
       ['drill', '--copy', kit.slice(0, 6), '--code', code, '--offline'],
-      ['health', '--lost', kit],
       ['park', '--from', stick, '--code', code],
     ]) {
       const refused = await refusal(...args);
@@ -94,6 +93,10 @@ it('costs the knowledge of one copy, which its code brings back: stick, folder a
       expect(refused.message).toContain(entry(kit));
       expect(refused.hint).toContain('keepset remember');
     }
+    // Lost for good, it needs no entry.
+    const lost = await refusal('health', '--lost', kit);
+    expect(lost.code).toBe('place/damaged');
+    expect(lost.hint).toContain('keepset refresh');
     const opened = await keepset(['usb', 'verify', stick, '--code', code, ...phone.args]);
     expect(opened).toMatchObject({ code: 0 });
     expect(opened.stdout).toContain('keepset remember');
@@ -106,7 +109,7 @@ it('costs the knowledge of one copy, which its code brings back: stick, folder a
   expect(refreshed).toMatchObject({ code: 0 });
   expect(refreshed.stdout).toMatch(/NOT rewritten, for their entries in the ledger are damaged:\n {2}kit/);
   expect(refreshed.stdout).toContain(entry(kit));
-  expect(await say('backup', '--again')).toMatchObject({ keys: [{ copies: [], damaged: [{ kit }] }] });
+  expect(await say('backup', '--again')).toMatchObject({ keys: [{ copies: [], damagedEntries: [{ kit }] }] });
   expect((await keepset(['backup', '--again', ...phone.args])).stdout).not.toContain(
     'All copies are current',
   );
@@ -142,7 +145,10 @@ it('costs the knowledge of one copy, which its code brings back: stick, folder a
     await run('pdftoppm', ['-r', '200', '-gray', '-png', join(sheets, name), join(sheets, name)]);
   const pages = readdirSync(sheets).filter((name) => name.endsWith('.png'));
   damage(entry(printed.kit));
-  await say('remember', ...pages.map((page) => join(sheets, page)));
+  const scans = pages.map((page) => join(sheets, page));
+  const read = await keepset(['kit', 'read', ...scans, '--out', join(sheets, 'share.age'), ...phone.args]);
+  expect(read.stdout).toContain('keepset remember');
+  await say('remember', ...scans);
   expect(await copyOf(keyId, printed.kit)).toMatchObject({ proof: 'decrypted', counts: true });
 
   // A share that is lost comes back from a copy whose entry is damaged, with another one damaged beside it.
@@ -151,7 +157,7 @@ it('costs the knowledge of one copy, which its code brings back: stick, folder a
   rmSync(join(phone.home, 'shares'), { recursive: true });
   const from = ['--from', drive, '--code', folder.code, '--yes'];
   const recovered = await say('recover', '--lost', ...from);
-  expect(recovered).toMatchObject({ state: 'recovered', epoch: 2, damaged: [{ kit }] });
+  expect(recovered).toMatchObject({ state: 'recovered', epoch: 2, damagedEntries: [{ kit }] });
   expect(await copyOf(keyId, folder.kit)).toMatchObject({ proof: 'read back', epoch: 2 });
   await expectSigns(world, phone, publicKey);
 });

@@ -1,12 +1,12 @@
-import { KeepsetError, exitCodes } from '@keepset/bytes';
+import { KeepsetError, exitCodes, toKeepsetError } from '@keepset/bytes';
 import type { Command, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
 import { findKeyId, shareDamage, shareDamageLines } from '../home/keys.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions } from '../home/paths.ts';
 import { healthOfKey, type KeyHealth } from '../places/health/health.ts';
-import { damagedLines, healthLines } from '../places/health/lines.ts';
-import { findKit, noteLost, readLedger } from '../places/ledger.ts';
+import { damagedLines, goneHint, healthLines } from '../places/health/lines.ts';
+import { findKit, noteLost, readLedger, type Ledger, type LedgerKit } from '../places/ledger.ts';
 import { withUnlocked, type Unlocked } from '../places/unlock.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
@@ -61,7 +61,7 @@ const noteLoss = async (
   if (named === undefined) return undefined;
   if ([lost, found, textOption(options, 'key')].filter((each) => each !== undefined).length > 1)
     throw new KeepsetError('input/invalid-argument', 'Use one of --lost, --found and --key.');
-  const kit = findKit(named, await readLedger(paths));
+  const kit = findNamed(named, await readLedger(paths), lost !== undefined);
   const keyId = await findKeyId(vault, kit.keyId);
   await noteLost(paths, kit, lost !== undefined);
   terminal.note(
@@ -70,6 +70,17 @@ const noteLoss = async (
       : `Noted: ${kit.kit} is lost. If you have it again: keepset health --found ${kit.kit.slice(0, 6)}`,
   );
   return keyId;
+};
+
+/** @throws KeepsetError as {@link findKit}, which for a copy that is lost has another way out than its code. */
+const findNamed = (named: string, ledger: Ledger, isLost: boolean): LedgerKit => {
+  try {
+    return findKit(named, ledger);
+  } catch (thrown) {
+    const { code, message } = toKeepsetError(thrown);
+    if (code !== 'place/damaged' || !isLost) throw thrown;
+    throw new KeepsetError(code, message, { hint: goneHint, cause: thrown });
+  }
 };
 
 /** A key of which this device's share cannot be opened: nothing can be said of its copies. */

@@ -54,7 +54,7 @@ export const keys: Command = {
       const { damaged } = await readLedger(paths);
       terminal.result({ keys: lines, damagedEntries: damaged }, [
         ...(lines.length === 0 ? ['No keys yet. Make one with `keepset keygen`.'] : lines.flatMap(print)),
-        ...damagedLines(damaged),
+        ...(damaged.length === 0 ? [] : ['', ...damagedLines(damaged)]),
       ]);
     }),
 };

@@ -7,7 +7,7 @@ import { homeOptions, homePaths } from '../home/paths.ts';
 import type { Judged } from '../places/usb/container.ts';
 import { askServer } from '../places/ask-server.ts';
 import { olderLine, olderOption } from '../places/kits-at-server.ts';
-import { rememberHint } from '../places/ledger.ts';
+import { rememberHint, unnotedLine } from '../places/ledger.ts';
 import { paperOption, readPaper } from '../places/kit/paper.ts';
 import { isOnDevice } from '../places/look.ts';
 import { codeOptions, givenCodes, requiredCodes } from '../places/recovery-code.ts';
@@ -142,12 +142,7 @@ const verify = async ({ positionals, options, terminal }: Invocation): Promise<v
       : [
           '  The second slot does not hold this copy yet: unplug the stick, plug it in again, and add --replugged.',
         ]),
-    ...(judged.damaged === undefined
-      ? []
-      : [
-          `  Its entry in the ledger is damaged, so this was noted nowhere: ${judged.damaged.file}`,
-          rememberHint,
-        ]),
+    ...(judged.damaged === undefined ? [] : [unnotedLine(judged.damaged), rememberHint]),
     ...(judged.by === 'hashes' ? ['  Give --code or --identity to prove that it opens.'] : []),
   ]);
 };
@@ -193,10 +188,11 @@ const factLines = ({ facts, report }: Judged): string[] => [
     : [`  key         ${facts.keyId}`, `  epoch       ${facts.epoch}`, `  generation  ${facts.generation}`]),
 ];
 
-const asJson = ({ facts, report, by, mirrored }: Judged): Readonly<Record<string, unknown>> => ({
+const asJson = ({ facts, report, by, mirrored, damaged }: Judged): Readonly<Record<string, unknown>> => ({
   kit: report.container.kit,
   by,
   mirrored,
+  ...(damaged === undefined ? {} : { damagedEntry: damaged }),
   ...facts,
 });
 

@@ -213,6 +213,10 @@ export const damagedEntryError = ({ kit, file }: DamagedEntry, more = ''): Keeps
     hint: rememberHint,
   });
 
+/** Said where a copy was opened, and its entry could not be told. */
+export const unnotedLine = ({ file }: DamagedEntry): string =>
+  `  Its entry in the ledger is damaged, so this was noted nowhere: ${file}`;
+
 /** The way back for a copy of which the device remembers nothing. */
 export const rememberHint =
   'Open the copy with its code, which writes the entry anew: keepset remember COPY --code -';

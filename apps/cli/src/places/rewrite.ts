@@ -17,7 +17,6 @@ import {
   kindOf,
   newestWritten,
   readLedger,
-  rememberHint,
   type DamagedEntry,
   type Ledger,
   type LedgerKit,
@@ -49,7 +48,7 @@ export interface Renewal {
   /** Whether the device has no share of an older epoch any more; as long as it has, the next command goes on. */
   readonly retired: boolean;
   /** Copies of which nothing is known, not even of which key they are: they were left as they are. */
-  readonly damaged: readonly DamagedEntry[];
+  readonly damagedEntries: readonly DamagedEntry[];
 }
 
 /**
@@ -63,11 +62,11 @@ export const renewCopies = async (
 ): Promise<Renewal> => {
   const { paths, vault } = unlocked;
   const ledger = await readLedger(paths);
-  const { damaged } = ledger;
+  const damagedEntries = ledger.damaged;
   if (!(await vault.list()).includes(keyId)) {
     const kits = ledger.kits.filter((kit) => kit.keyId === keyId && kit.lostAt === undefined);
     const copies = kits.map((kit) => ({ ...naming(kit), outcome: 'destroy' as const }));
-    return { copies, retired: true, damaged };
+    return { copies, retired: true, damagedEntries };
   }
   const share = await vault.open(keyId);
   try {
@@ -78,7 +77,7 @@ export const renewCopies = async (
     // A repair leaves no share of an older epoch behind: there is none to be kept.
     const retired = !hasFailed || !(await unretiredKeys(paths)).includes(keyId);
     if (retired) await vault.retire(keyId, share.group.epoch);
-    return { copies, retired, damaged };
+    return { copies, retired, damagedEntries };
   } finally {
     share.secret.wipe();
   }
@@ -101,7 +100,10 @@ export const continueRenewals = async (
 };
 
 /** What to say of copies, a line or two for each. @param keyId where it is not clear which key is meant */
-export const renewalLines = ({ copies, retired, damaged }: Renewal, keyId?: string): readonly string[] => [
+export const renewalLines = (
+  { copies, retired, damagedEntries: damaged }: Renewal,
+  keyId?: string,
+): readonly string[] => [
   ...(copies.length === 0 ? [] : [keyId === undefined ? 'Copies:' : `Copies of key ${keyId}:`]),
   ...copies.flatMap((copy) => [`  ${copy.kind} ${copy.kit.slice(0, 6)}: ${saidOf(copy)}`]),
   ...(retired
@@ -112,7 +114,9 @@ export const renewalLines = ({ copies, retired, damaged }: Renewal, keyId?: stri
     : []),
   ...(damaged.length === 0 ? [] : ['NOT rewritten, for their entries in the ledger are damaged:']),
   ...damaged.map(damagedKitLine),
-  ...(damaged.length === 0 ? [] : [`  If one is of this key: ${rememberHint}`]),
+  ...(damaged.length === 0
+    ? []
+    : ['  If one is of this key, open it with its code: keepset remember COPY --code -']),
 ];
 
 const saidOf = ({ outcome, kind, path: at = 'FOLDER', reason = '' }: Rewritten): string => {

@@ -41,8 +41,11 @@ export const damagedLines = (damaged: readonly DamagedEntry[]): readonly string[
         '  keepset-KIT, and sheets bear the kit. Open each with its code, which writes its',
         '  entry anew:',
         '      keepset remember COPY --code -',
-        '  If one is gone for good: `keepset refresh`, then move its file away.',
+        `  ${goneHint}`,
       ];
+
+/** For a copy that nobody will open again. After a refresh its number is not missed: copies are ordered by epoch first. */
+export const goneHint = 'If one is gone for good: `keepset refresh`, then move its file away.';
 
 /** Which entry, and where its file lies. */
 export const damagedKitLine = ({ kit, file }: DamagedEntry): string =>
