@@ -20,10 +20,11 @@ import { ways, type Built, type Facts, type Way } from '../support/recovery-ways
 import { isEvery, placesIn } from '../support/sample.ts';
 import { serverWays } from '../support/server-ways.ts';
 import {
-  copyFolder,
+  copyScene,
   expectNoSignature,
   expectSignature,
   openScene,
+  pathIn,
   tried,
   type Scene,
 } from '../support/scene.ts';
@@ -47,7 +48,7 @@ const epochAtServer = ({ data }: Scene, keyId: string): number | undefined => {
 };
 
 const mediaOf = (root: string): readonly string[] =>
-  ['copy', 'cloud', 'old-copy'].map((name) => join(root, name)).filter((path) => existsSync(path));
+  ['copy', 'cloud', 'old-copy'].map((name) => pathIn(root, name)).filter((path) => existsSync(path));
 
 /** Each medium opens with its code; the epochs that were found. */
 const expectReadable = async (scene: Scene, { keyId, code, said }: Facts): Promise<readonly number[]> => {
@@ -157,13 +158,13 @@ const stageOf = async (way: Way): Promise<Stage> => {
   const folder = temporaryFolder();
   const [root, template] = [join(folder, 'scene'), join(folder, 'template')];
   const facts = await way.build(root);
-  copyFolder(root, template);
+  copyScene(root, template);
   return { way, facts, root, template };
 };
 
 /** Sets the scene up as it was before; `reset: false`: as it was left. */
 const openStage = ({ way, facts, root, template }: Stage, reset = true): Promise<Scene> => {
-  if (reset) copyFolder(template, root);
+  if (reset) copyScene(template, root);
   return openScene(root, facts.port, way.server);
 };
 
@@ -246,10 +247,10 @@ describe('real processes', () => {
     const folders = folderOptions({ data: join(root, 'server', 'data'), kek: join(root, 'server', 'kek') });
     /** Recovers on a server process; whether that worked. */
     const onServer = async (env: Record<string, string>, work: boolean): Promise<boolean> => {
-      copyFolder(template, root);
+      copyScene(template, root);
       const server = start(process.execPath, [...serve, ...folders], { env });
       await firstLine(server);
-      const scene = { at: (name: string) => join(root, name) };
+      const scene = { at: (name: string) => pathIn(root, name) };
       const found = work ? await tried(way.args(scene as Scene, facts)) : {};
       server.child.kill('SIGTERM');
       await server.ended;

@@ -133,8 +133,17 @@ describe('keepset health', () => {
     const keyId = await newKey();
     const root = temporaryFolder();
     const { kit, code } = await createStick(keyId, root);
-    await succeed(['usb', 'verify', root, '--replugged', '--code', code]);
-    expect(await copyOf(keyId, kit)).toMatchObject({ proof: 'decrypted', counts: true });
+    await succeed(['usb', 'verify', root, '--code', code]);
+    const refused = errorOf(await keepsetJson(['usb', 'verify', root, '--replugged', ...phone]));
+    expect(refused).toMatchObject({
+      code: 'place/foreign',
+      hint: expect.stringContaining('Plug the stick in'),
+    });
+    expect(await copyOf(keyId, kit)).toMatchObject({
+      domain: 'device:phone',
+      proof: 'written',
+      counts: false,
+    });
     expect(await healthOf(keyId)).toMatchObject({ protected: false, shortfalls: [{ kind: 'one-place' }] });
   });
 

@@ -9,6 +9,7 @@ import { expect, it, vi } from 'vitest';
 import { makeBackup, modernDialect } from '../../packages/places/test/backup-maker.ts';
 import { loadLedger } from '../../apps/cli/src/places/ledger.ts';
 import { homePaths } from '../../apps/cli/src/home/paths.ts';
+import { otherMedium } from '../support/folders.ts';
 import { reading } from '../support/media.ts';
 import { keepset } from '../support/processes.ts';
 import {
@@ -31,7 +32,7 @@ const phoneWithStick = async () => {
   const phone = await newPhone(world);
   const keyId = (await succeed(['keygen', '--scheme', 'ed25519', ...phone.args]))['keyId'] as string;
   const publicKey = await publicKeyOf(phone, keyId);
-  const root = world.folder('stick');
+  const root = otherMedium();
   const made = await succeed(['usb', 'create', root, '--show-code', ...phone.args]);
   const code = ['--code', made['code'] as string];
   return { world, phone, keyId, publicKey, root, code };

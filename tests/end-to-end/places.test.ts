@@ -68,7 +68,7 @@ interface Stick {
 let made = 0;
 /** An empty medium. */
 const emptyStick = (): string => {
-  const root = join(work, `stick${(made += 1)}`);
+  const root = join(elsewhere, `stick${(made += 1)}`);
   mkdirSync(root);
   return root;
 };
@@ -87,7 +87,7 @@ const folderOf = (root: string): string => {
 };
 /** A copy of a stick that a test may hurt. */
 const copyOf = ({ root }: Stick): string => {
-  const copy = join(work, `copy${(made += 1)}`);
+  const copy = join(elsewhere, `copy${(made += 1)}`);
   cpSync(root, copy, { recursive: true });
   return copy;
 };
@@ -163,7 +163,7 @@ describe('keepset usb', () => {
     const { code } = await failure(['usb', 'create', root, ...phone]);
     expect(code).toBe('input/invalid-argument');
     expect(readdirSync(root)).toEqual([]);
-    const sheet = join(elsewhere, 'quiet.pdf');
+    const sheet = join(work, 'quiet.pdf');
     const quiet = await keepset(['usb', 'create', root, '--code-sheet', sheet, ...phone]);
     expect(quiet.code).toBe(0);
     expect(quiet.stdout + quiet.stderr).not.toContain('AGE-SECRET-KEY');
@@ -178,13 +178,13 @@ describe('keepset usb', () => {
     const root = emptyStick();
     const refused = await failure(['usb', 'create', root, '--code-sheet', `${root}/code.pdf`, ...phone]);
     expect(refused.code).toBe('place/foreign');
-    symlinkSync(root, join(elsewhere, 'link'));
-    const linked = join(elsewhere, 'link', 'code.pdf');
+    symlinkSync(root, join(work, 'link'));
+    const linked = join(work, 'link', 'code.pdf');
     expect((await failure(['usb', 'create', root, '--code-sheet', linked, ...phone])).code).toBe(
       'place/foreign',
     );
     expect(readdirSync(root)).toEqual([]);
-    const sheet = join(elsewhere, 'code.pdf');
+    const sheet = join(work, 'code.pdf');
     await succeed(['usb', 'create', root, '--code-sheet', sheet, '--paper', 'Letter', ...phone]);
     expect(statSync(sheet).mode & 0o777).toBe(0o600);
     const typed = await typedFrom(sheet);

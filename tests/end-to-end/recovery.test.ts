@@ -6,18 +6,9 @@
 import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { ed25519 } from '@noble/curves/ed25519.js';
-import { Secret } from '@keepset/bytes';
-import {
-  encodeShareFile,
-  generateIdentity,
-  openAge,
-  openShareFile,
-  recipientOf,
-  sealAge,
-  signerOf,
-} from '@keepset/wire';
+import { openAge, sealAge } from '@keepset/wire';
 import { makeBackup, modernDialect } from '../../packages/places/test/backup-maker.ts';
+import { forge } from '../support/forge.ts';
 import { reading, scan } from '../support/media.ts';
 import { bin, onTerminal, start, untilSaid } from '../support/processes.ts';
 import {
@@ -102,25 +93,6 @@ const recoverFrom = async (
   const invited = ['--invite', await world.invite(keyId), ...emptyHome(world).args];
   expect(await failure([...again, ...invited])).toMatchObject({ code: 'place/stale' });
   return { fresh, source, copies: recovered['copies'] };
-};
-
-/** Another share of the same key, made of what anybody may know: the public data, and whom the copy is sealed to. */
-const forge = async (file: Uint8Array, code: string): Promise<Uint8Array> => {
-  const { share, ...meta } = await openShareFile(file, [code]);
-  const { group, party } = share;
-  const { BASE, Fn } = ed25519.Point;
-  const publicKey = ed25519.Point.fromBytes(group.publicKey);
-  const secret = 123456789n;
-  const at = Fn.inv(BigInt(group.parties.indexOf(party) + 1));
-  const slope = BASE.multiply(secret).subtract(publicKey).multiply(at);
-  const commitments = [group.publicKey, slope.toBytes()];
-  const verifyingShares = [1n, 2n].map((x) => publicKey.add(slope.multiply(x)).toBytes());
-  const forged = {
-    group: { ...group, commitments, verifyingShares },
-    party,
-    secret: new Secret(Uint8Array.from(Buffer.from(secret.toString(16).padStart(64, '0'), 'hex').reverse())),
-  };
-  return encodeShareFile(forged, meta, [await recipientOf(code)], signerOf(await generateIdentity()));
 };
 
 const signing = ({ args }: Device, keyId: string): string[] => {

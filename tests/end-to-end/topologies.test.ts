@@ -5,6 +5,7 @@
 import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { otherMedium } from '../support/folders.ts';
 import { reading } from '../support/media.ts';
 import {
   addDevice,
@@ -63,7 +64,7 @@ describe('thresh(2,phone,usb,cloud): the stick and the cloud hold shares, no dev
     const device = devices.get(party)!;
     const known = media.get(party);
     if (known === undefined) {
-      const root = world.folder(party);
+      const root = otherMedium();
       const { code } = await succeed(['usb', 'create', root, '--show-code', ...device.args]);
       media.set(party, { root, code: code as string });
     } else await succeed(['usb', 'create', known.root, '--again', ...device.args]);

@@ -8,7 +8,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { createApproval, createInvite, startServer, type RunningServer } from '@keepset/server';
-import { temporaryFolder } from './folders.ts';
+import { otherMedium, temporaryFolder } from './folders.ts';
 import { command } from './mortal.ts';
 import { serverOptions } from './server.ts';
 import type { Json } from './recovery.ts';
@@ -32,7 +32,7 @@ export const openScene = async (root: string, port = 0, server = 'server'): Prom
   const running = await startServer(options);
   let closing: Promise<void> | undefined;
   return {
-    at: (name) => join(root, name),
+    at: (name) => pathIn(root, name),
     server: running,
     port: Number(new URL(running.url).port),
     data: options.dataDir,
@@ -40,6 +40,25 @@ export const openScene = async (root: string, port = 0, server = 'server'): Prom
     approve: (keyId, what = 'change') => createApproval(options, keyId, what),
     close: () => (closing ??= running.close()),
   };
+};
+
+/** Folders of a scene that are media: they lie on no device's disk. */
+const media: readonly string[] = ['copy', 'old-copy'];
+const shelves = new Map<string, string>();
+const shelfOf = (root: string): string => {
+  const shelf = shelves.get(root) ?? otherMedium();
+  shelves.set(root, shelf);
+  return shelf;
+};
+
+/** Where a folder of the scene in `root` lies. */
+export const pathIn = (root: string, name: string): string =>
+  join(media.includes(name) ? shelfOf(root) : root, name);
+
+/** Makes a scene what another one is, media and all. */
+export const copyScene = (from: string, to: string): void => {
+  copyFolder(from, to);
+  copyFolder(shelfOf(from), shelfOf(to));
 };
 
 /** Makes a folder what another one is. With modes: nobody else may enter a folder with shares. */

@@ -38,7 +38,7 @@ it.each(['--version', '-V'])('says its version (%s)', async (flag) => {
 it.each([
   ['refesh', 'Do you mean: refresh?'],
   ['heal', 'Do you mean: health?'],
-  ['re', 'Do you mean: revoke, refresh, reshare, repair, recover?'],
+  ['re', 'Do you mean: revoke, refresh, reshare, repair, recover, remember?'],
   ['frobnicate', 'See `keepset --help`.'],
 ])('names the commands that %s may stand for', async (name, hint) => {
   expect(await main([name])).toBe(exitCodes.input);

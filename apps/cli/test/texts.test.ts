@@ -26,7 +26,9 @@ test('a label of any length stands apart from its value', async () => {
 
 test('nobody is told that a repair makes old copies worthless', () => {
   const group = { keyId: 'k', epoch: 2 } as GroupKey;
-  const text = describeRepair('laptop', group, { copies: [], retired: false })[1].join(' ');
+  const text = describeRepair('laptop', group, { copies: [], retired: false, damagedEntries: [] })[1].join(
+    ' ',
+  );
   expect(text).toContain('revokes nothing');
   expect(text).not.toContain('worth nothing');
 });

@@ -1,13 +1,9 @@
-/** Starting and stopping, and what the operator is told. */
-import { once } from 'node:events';
+/** Starting, and what the operator is told. */
 import { statSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { connect as connectTls } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { KeepsetError } from '@keepset/bytes';
-import { mediaType, parseInvite } from '@keepset/transport';
+import { parseInvite } from '@keepset/transport';
 import { temporaryFolder } from '../../../tests/support/folders.ts';
 import { serverOptions } from '../../../tests/support/server.ts';
 import {
@@ -82,47 +78,6 @@ describe('a server', () => {
     await running.close();
     const tls = { cert: '/nowhere/cert.pem', key: '/nowhere/key.pem' };
     expect(await codeOf(serverOptions(temporaryFolder(), { tls }))).toBe('input/invalid-argument');
-  });
-});
-
-describe('a server that is stopped', () => {
-  // The server says so once it has read the headers.
-  const headers = `host: server\r\ncontent-type: ${mediaType}\r\ncontent-length: 2\r\nexpect: 100-continue`;
-  const post = `POST /v1/enrolments HTTP/1.1\r\n${headers}\r\n\r\n`;
-  it.each([
-    ['does not begin to speak TLS', false, ''],
-    ['asks nothing', true, ''],
-    ['asks half of something', true, 'GET /healthz HTTP/1.1\r\nhost: server\r\n'],
-    ['never sends all it announced', true, post],
-  ])('does not wait for somebody who %s', async (_, speaksTls, asked) => {
-    const server = await startServer(serverOptions());
-    const { hostname, port } = new URL(server.url);
-    const address = { host: hostname, port: Number(port) };
-    const socket = speaksTls ? connectTls({ ...address, rejectUnauthorized: false }) : connect(address);
-    await once(socket, speaksTls ? 'secureConnect' : 'connect');
-    const cut = new Promise((resolve) => {
-      socket.on('error', () => undefined).once('close', resolve);
-    });
-    socket.write(asked);
-    if (asked === post) await once(socket, 'data');
-    socket.resume();
-    await Promise.all([server.close(), cut]);
-    expect(await codeOf(serverOptions(temporaryFolder(), { port: address.port }))).toBe('started');
-  });
-
-  it('answers what was asked before', async () => {
-    const server = await startServer(serverOptions());
-    const { hostname, port } = new URL(server.url);
-    const socket = connectTls({ host: hostname, port: Number(port), rejectUnauthorized: false });
-    await once(socket, 'secureConnect');
-    socket.write(post);
-    const [goOn] = (await once(socket, 'data')) as [Buffer];
-    expect(String(goOn)).toMatch(/^HTTP\/1.1 100 /);
-    const answer = text(socket);
-    const stopped = server.close();
-    socket.write('{}');
-    await stopped;
-    expect(await answer).toMatch(/^HTTP\/1.1 4\d\d [^]*connection: close\r\n/);
   });
 });
 

@@ -27,7 +27,14 @@ export { drillOpening, drillRequest, runDrill } from './device/drill.ts';
 export { shareFileVault, type VaultOptions } from './device/vault.ts';
 export { joinLife, runRefresh, runRepair, runReshare, type Approved } from './device/life.ts';
 export { runFreeze } from './device/freeze.ts';
-export { announceExport, lastResort, type AssembledKey } from './last-resort.ts';
+export {
+  announceExport,
+  chooseQuorum,
+  lastResort,
+  type AssembledKey,
+  type ChosenQuorum,
+  type ShareCopy,
+} from './last-resort.ts';
 export {
   acceptRestoredLog,
   judgeServer,
@@ -63,3 +70,4 @@ export {
   xpub,
 } from '@keepset/threshold';
 export type { GroupKey, KeyShare, Presignature, Scheme, SignRequest } from '@keepset/threshold';
+export { groupHashOf } from './witness.ts';

@@ -8,7 +8,7 @@ import { homeOptions, homePaths } from '../home/paths.ts';
 import { browserOption } from '../passkey/browser.ts';
 import { sealToPasskey, writePasskey } from '../passkey/way.ts';
 import { createCopy } from '../places/folder-copy.ts';
-import { changeKit, findKit, loadLedger } from '../places/ledger.ts';
+import { changeKit, findKit, readLedger, type LedgerKit } from '../places/ledger.ts';
 import { copyFolder, placeOf } from '../places/look.ts';
 import { paperOption, readPaper } from '../places/kit/paper.ts';
 import { codeOptions, requiredCodes } from '../places/recovery-code.ts';
@@ -112,7 +112,7 @@ const addPasskey = async ({ positionals, options, terminal }: Invocation): Promi
     throw new KeepsetError('input/invalid-argument', 'With --add-passkey give only KIT and its code.');
   const paths = homePaths(options);
   const prefix = textOption(options, 'add-passkey') ?? '';
-  const known = findKit(prefix, await loadLedger(paths));
+  const known = findKit(prefix, await readLedger(paths));
   const { kit, kind, path, recipient } = known;
   if (kind !== 'folder' || path === undefined) throw onlyFolders();
   await placeOf(known);
@@ -149,13 +149,43 @@ const renew = async ({ positionals, options, terminal }: Invocation): Promise<vo
       'With --again no folder is given: all copies are meant.',
     );
   const key = textOption(options, 'key');
-  const renewals = await withUnlocked(options, terminal, async (unlocked) => {
-    const { vault } = unlocked;
+  const { keys, absent, remembered } = await withUnlocked(options, terminal, async (unlocked) => {
+    const { paths, vault } = unlocked;
+    const held = await vault.list();
     const done: (Renewal & { readonly keyId: string })[] = [];
-    for (const keyId of key === undefined ? await vault.list() : [await findKeyId(vault, key)])
+    for (const keyId of key === undefined ? held : [await findKeyId(vault, key)])
       done.push({ keyId, ...(await renewCopies(unlocked, keyId)) });
-    return done;
+    const { kits } = await readLedger(paths);
+    const isMeant = ({ keyId, lostAt }: LedgerKit): boolean =>
+      lostAt === undefined && done.some((renewal) => renewal.keyId === keyId);
+    const others = key === undefined ? kits.filter(({ keyId }) => !held.includes(keyId)) : [];
+    return {
+      keys: done,
+      absent: [...Map.groupBy(others, ({ keyId }) => keyId)].map(([keyId, copies]): Absent => ({
+        keyId,
+        kits: copies.map(({ kit }) => kit),
+      })),
+      remembered: kits.filter(isMeant).length,
+    };
   });
-  const lines = renewals.flatMap((renewal) => renewalLines(renewal, renewal.keyId));
-  terminal.result({ keys: renewals }, lines.length === 0 ? ['All copies are current.'] : lines);
+  const lines = [...keys.flatMap((renewal) => renewalLines(renewal, renewal.keyId)), ...absentLines(absent)];
+  const nothing = remembered > 0 ? 'All copies are current.' : 'This device remembers no copy of its keys.';
+  terminal.result({ keys, absent }, lines.length === 0 ? [nothing] : lines);
 };
+
+/** Copies of a key of which this device holds no share now: it was parked, or a reshare has let this device go. */
+interface Absent {
+  readonly keyId: string;
+  readonly kits: readonly string[];
+}
+
+const absentLines = (absent: readonly Absent[]): readonly string[] =>
+  absent.length === 0
+    ? []
+    : [
+        ...absent.map(
+          ({ keyId, kits }) =>
+            `Not looked at: ${kits.length === 1 ? '1 copy' : `${kits.length} copies`} of key ${keyId}, whose share is not on this device.`,
+        ),
+        'A parked share is put back first, then its copies are written anew: keepset unpark --from COPY --code -',
+      ];

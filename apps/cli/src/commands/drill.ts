@@ -10,7 +10,7 @@ import { openWithPasskey, passkeyOptions, withPasskeyOpened, type FoundPasskey }
 import { finderOpener } from '../places/finder/open.ts';
 import { compareWithServer, olderLine, olderOption } from '../places/kits-at-server.ts';
 import { changeKit, newestWritten, withObservation } from '../places/ledger.ts';
-import { placeOnMove } from '../places/look.ts';
+import { placeAt } from '../places/look.ts';
 import { findPasskeyOf, openBackup, type BackupTarget, type OpenedBackup } from '../places/open-backup.ts';
 import { codeOptions, givenCodes, withCodes } from '../places/recovery-code.ts';
 import { refuseStale } from '../places/stale.ts';
@@ -169,7 +169,7 @@ const note = async ({ paths }: Unlocked, backup: TriedBackup, kind: 'opened' | '
   if (backup.noted === undefined) return;
   const { kit: known } = backup.noted;
   const { party } = backup.opened.share;
-  const moved = known.kind === 'kit' ? {} : await placeOnMove(known, backup.path, paths.root, party);
+  const moved = known.kind === 'kit' ? {} : await placeAt(known, backup.path, paths.root, party);
   await changeKit(paths, known, (kit) => {
     // The steps of a copy are those of its code: that its owner has it is not proven by a passkey.
     if (backup.passkey !== undefined) return withPasskeyOpened(kit, backup.passkey);
@@ -190,7 +190,7 @@ const openedLines = ({ opened, noted, seen, passkey }: TriedBackup): readonly st
 
 const unlistedLine = (backup: string | undefined): string =>
   backup === undefined
-    ? 'The ledger has no copy there, so health does not change.'
+    ? 'The ledger has no such copy, so health does not change: `keepset remember` takes it in.'
     : `This copy is not in the ledger yet: keepset finder-backup add ${shellWord(backup)} --code -`;
 
 const asJson = (

@@ -1,11 +1,14 @@
 import { toHex, toKeepsetError, type KeepsetError } from '@keepset/bytes';
-import type { DeviceParty, ShareVault } from '@keepset/ceremony';
+import type { DeviceParty } from '@keepset/ceremony';
 import type { KeySummary } from '@keepset/wire';
 import type { Command } from '../command.ts';
 import { withDevice } from '../home/device.ts';
+import { shareDamage, shareDamageLines } from '../home/keys.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions, homePaths, type HomePaths } from '../home/paths.ts';
 import { healthOfKey, unlooked } from '../places/health/health.ts';
+import { damagedLines } from '../places/health/lines.ts';
+import { readLedger } from '../places/ledger.ts';
 import { standingOf } from '../policy/standing.ts';
 
 /** How a key stands on the two sides. */
@@ -46,11 +49,13 @@ export const keys: Command = {
       const remote = await askServer(device);
       if (!Array.isArray(remote))
         terminal.note(`The server could not be asked: ${(remote as KeepsetError).message}`);
-      const lines = await compare(device, homePaths(options), Array.isArray(remote) ? remote : undefined);
-      terminal.result(
-        { keys: lines },
-        lines.length === 0 ? ['No keys yet. Make one with `keepset keygen`.'] : lines.flatMap(print),
-      );
+      const paths = homePaths(options);
+      const lines = await compare(device, paths, Array.isArray(remote) ? remote : undefined);
+      const { damaged } = await readLedger(paths);
+      terminal.result({ keys: lines, damagedEntries: damaged }, [
+        ...(lines.length === 0 ? ['No keys yet. Make one with `keepset keygen`.'] : lines.flatMap(print)),
+        ...(damaged.length === 0 ? [] : ['', ...damagedLines(damaged)]),
+      ]);
     }),
 };
 
@@ -71,7 +76,7 @@ const compare = async (
   const local = await device.vault.list();
   for (const keyId of local) {
     const summary = remote?.find((key) => key.keyId === keyId);
-    const error = await damageOf(device.vault, keyId);
+    const error = await shareDamage(device.vault, keyId);
     if (error !== undefined) {
       lines.push({
         keyId,
@@ -112,18 +117,6 @@ const factsOf = ({
   publicKey: toHex(publicKey),
 });
 
-/** Why the share of a key cannot be opened; undefined if it can. One damaged file hides no other key. */
-const damageOf = async (vault: ShareVault, keyId: string): Promise<KeepsetError | undefined> => {
-  try {
-    (await vault.open(keyId)).secret.wipe();
-    return undefined;
-  } catch (thrown) {
-    const error = toKeepsetError(thrown);
-    if (error.code === 'bug/invariant') throw thrown;
-    return error;
-  }
-};
-
 const stateOf = (epoch: number, remote: KeySummary | undefined, asked: boolean): KeyState => {
   if (!asked) return 'unchecked';
   if (remote === undefined) return 'only on this device';
@@ -134,13 +127,7 @@ const stateOf = (epoch: number, remote: KeySummary | undefined, asked: boolean):
 const print = ({ keyId, scheme, policy, epoch, state, error, ...about }: KeyLine): string[] => [
   keyId,
   scheme === undefined ? `  ${state}` : `  ${scheme}, ${policy}, epoch ${epoch}: ${state}`,
-  ...(error === undefined ? [] : damageLines(error.message)),
+  ...(error === undefined ? [] : shareDamageLines(error.message)),
   ...(about.credibleMinimum === false ? ['  below the credible minimum: see `keepset show`'] : []),
   ...(about.protected === false ? ['  not protected yet: `keepset health` says what is missing'] : []),
-];
-
-const damageLines = (message: string): readonly string[] => [
-  `  ${message}`,
-  '  Bring the share back from a copy: keepset recover --from PATH',
-  '  Without a copy, on another device of the key: keepset repair PARTY',
 ];

@@ -4,6 +4,7 @@ import type { Command, Invocation } from '../command.ts';
 import { textOption } from '../command.ts';
 import { passphraseOptions } from '../home/passphrase.ts';
 import { homeOptions, homePaths } from '../home/paths.ts';
+import { rememberHint, unnotedLine } from '../places/ledger.ts';
 import { printKit } from '../places/kit/print.ts';
 import { noteKitOpened, readKit } from '../places/kit/read.ts';
 import { refuseExisting, writeNew } from '../places/output.ts';
@@ -68,10 +69,11 @@ const read = async ({ positionals, options, terminal }: Invocation): Promise<voi
   const sheets = await readKit(positionals, await givenCodes(options, terminal));
   const { file, ...found } = sheets;
   await writeNew(path, file);
-  await noteKitOpened(homePaths(options), sheets);
+  const damaged = await noteKitOpened(homePaths(options), sheets);
   terminal.result({ ...found, file: path }, [
     `Read kit ${found.kit}: ${found.party}’s share of key ${found.keyId}, epoch ${found.epoch}, generation ${found.generation}.`,
     'The code opens it, and the share inside is whole.',
     `  still encrypted, in ${path}`,
+    ...(damaged === undefined ? [] : [unnotedLine(damaged), rememberHint]),
   ]);
 };

@@ -37,6 +37,7 @@ export type CommandName =
   | 'backup'
   | 'health'
   | 'drill'
+  | 'remember'
   | 'policy'
   | 'wizard'
   | 'quickstart';
@@ -78,6 +79,7 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   backup: async () => (await import('./backup.ts')).backup,
   health: async () => (await import('./health.ts')).health,
   drill: async () => (await import('./drill.ts')).drill,
+  remember: async () => (await import('./remember.ts')).remember,
   policy: async () => (await import('./policy.ts')).policy,
   wizard: async () => (await import('./wizard.ts')).wizard,
   quickstart: async () => (await import('./quickstart.ts')).quickstart,

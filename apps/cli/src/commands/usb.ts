@@ -7,12 +7,14 @@ import { homeOptions, homePaths } from '../home/paths.ts';
 import type { Judged } from '../places/usb/container.ts';
 import { askServer } from '../places/ask-server.ts';
 import { olderLine, olderOption } from '../places/kits-at-server.ts';
+import { rememberHint, unnotedLine } from '../places/ledger.ts';
 import { paperOption, readPaper } from '../places/kit/paper.ts';
+import { isOnDevice } from '../places/look.ts';
 import { codeOptions, givenCodes, requiredCodes } from '../places/recovery-code.ts';
 import { codeLines } from '../places/sealed-copy.ts';
 import { withUnlocked } from '../places/unlock.ts';
 import { finishAfterReplug, repairStick, verifyStick } from '../places/usb/check.ts';
-import { createStick, renewStick } from '../places/usb/create.ts';
+import { createStick, renewStick, type WrittenStick } from '../places/usb/create.ts';
 import { rescueImage } from '../places/usb/rescue.ts';
 
 export const usb: Command = {
@@ -102,11 +104,14 @@ const create = async ({ positionals, options, terminal }: Invocation): Promise<v
       ? []
       : [`  code sheet  ${sheet}: print it, keep it away from the stick, and delete the file`]),
     ...(stick.code === undefined ? [] : codeLines(stick.code)),
-    ...(stick.state === 'verified'
-      ? []
-      : ['', `Next: unplug it, plug it in again, then: keepset usb verify ${folder} --replugged`]),
+    ...(stick.state === 'verified' ? [] : ['', nextLine(stick, folder)]),
   ]);
 };
+
+const nextLine = (stick: WrittenStick, folder: string): string =>
+  isOnDevice(stick)
+    ? 'It lies on the disk of this device and is lost together with it: write another one to a stick.'
+    : `Next: unplug it, plug it in again, then: keepset usb verify ${folder} --replugged`;
 
 const verify = async ({ positionals, options, terminal }: Invocation): Promise<void> => {
   const root = resolve(positionals[0] ?? '');
@@ -137,6 +142,7 @@ const verify = async ({ positionals, options, terminal }: Invocation): Promise<v
       : [
           '  The second slot does not hold this copy yet: unplug the stick, plug it in again, and add --replugged.',
         ]),
+    ...(judged.damaged === undefined ? [] : [unnotedLine(judged.damaged), rememberHint]),
     ...(judged.by === 'hashes' ? ['  Give --code or --identity to prove that it opens.'] : []),
   ]);
 };
@@ -182,10 +188,11 @@ const factLines = ({ facts, report }: Judged): string[] => [
     : [`  key         ${facts.keyId}`, `  epoch       ${facts.epoch}`, `  generation  ${facts.generation}`]),
 ];
 
-const asJson = ({ facts, report, by, mirrored }: Judged): Readonly<Record<string, unknown>> => ({
+const asJson = ({ facts, report, by, mirrored, damaged }: Judged): Readonly<Record<string, unknown>> => ({
   kit: report.container.kit,
   by,
   mirrored,
+  ...(damaged === undefined ? {} : { damagedEntry: damaged }),
   ...facts,
 });
 

@@ -23,7 +23,7 @@ import { homePaths, type HomePaths } from './paths.ts';
 import { openServer } from './server.ts';
 import type { ServerKnowledge } from '../places/behind.ts';
 import { noteCopies } from '../places/kits-at-server.ts';
-import { lastSource } from '../places/ledger.ts';
+import { lastSource } from '../places/numbers.ts';
 import { continueRenewals } from '../places/rewrite.ts';
 import type { Unlocked } from '../places/unlock.ts';
 

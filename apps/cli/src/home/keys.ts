@@ -1,4 +1,4 @@
-import { KeepsetError } from '@keepset/bytes';
+import { KeepsetError, toKeepsetError } from '@keepset/bytes';
 import type { ShareVault } from '@keepset/ceremony';
 
 /**
@@ -27,3 +27,22 @@ export const findKeyId = async (vault: ShareVault, text: string | undefined): Pr
     );
   return only;
 };
+
+/** Why the share of a key cannot be opened; undefined if it can. One damaged file hides no other key. */
+export const shareDamage = async (vault: ShareVault, keyId: string): Promise<KeepsetError | undefined> => {
+  try {
+    (await vault.open(keyId)).secret.wipe();
+    return undefined;
+  } catch (thrown) {
+    const error = toKeepsetError(thrown);
+    if (error.code === 'bug/invariant') throw thrown;
+    return error;
+  }
+};
+
+/** What to say of such a share, below the id of its key. */
+export const shareDamageLines = (message: string): readonly string[] => [
+  `  ${message}`,
+  '  Bring the share back from a copy: keepset recover --from PATH',
+  '  Without a copy, on another device of the key: keepset repair PARTY',
+];

@@ -7,14 +7,15 @@ import type { HomePaths } from '../home/paths.ts';
 import { readPasskey, withPasskeyOpened, withPasskeySeen, type FoundPasskey } from '../passkey/way.ts';
 import type { AgainstServer } from './kits-at-server.ts';
 import {
-  loadLedger,
   newestWritten,
+  readLedger,
   usualDomain,
   withObservation,
   type LedgerCopy,
   type LedgerKit,
 } from './ledger.ts';
 import { copyFolder, domainOfFolder } from './look.ts';
+import { floorOf } from './numbers.ts';
 
 /** A stick, printed kit, or copy in a folder, a keyring or a Finder backup that was opened. */
 export interface FoundKit {
@@ -55,11 +56,11 @@ export const foundKit = async (
 
 /**
  * The entry of this device's ledger for the kit that its share comes back from: the one that is there with this copy
- * noted as opened, or a new one. A stick was `written` by that and no more: a new folder cannot tell whether another one
+ * noted as opened, or a new one, also in place of one that cannot be read. A stick was `written` by that and no more: a new folder cannot tell whether another one
  * on this very computer wrote it a moment ago, and `usb verify --replugged` can.
  * @param opener the passkey that opened it, if it was not its code: of the other nothing is known.
  * @param server how it compares with what the server was told; of a copy that is not older, it is told next.
- * @throws KeepsetError `place/foreign` if the entry that is there is of another kit; `place/damaged`
+ * @throws KeepsetError `place/foreign` if the entry that is there is of another kit
  */
 export const adoptedKit = async (
   paths: HomePaths,
@@ -69,15 +70,18 @@ export const adoptedKit = async (
   server: AgainstServer | undefined,
 ): Promise<LedgerKit> => {
   const { keyId, epoch, parties } = share.group;
-  const known = (await loadLedger(paths)).find(({ kit }) => kit === about.kit);
+  const ledger = await readLedger(paths);
+  const known = ledger.kits.find(({ kit }) => kit === about.kit);
   const found = { epoch, generation, sha256, createdAt, state: 'written' } as const;
   if (known !== undefined) refuseOtherKit(known, { ...about, keyId, copy: found });
+  // Only an account stays what its owner said: where another disk is mounted by now, the path is the same.
   const domain =
-    known?.domain !== undefined && known.path === about.path
+    known?.domain?.startsWith('account:') === true && known.path === about.path
       ? known.domain
       : await domainOf(about, paths, share.party);
   const base: LedgerKit = {
     position: parties.indexOf(share.party) + 1,
+    ...floorOf(ledger, about.kit),
     ...known,
     ...about,
     keyId,

@@ -11,8 +11,7 @@ import { removePasskey, writePasskey, type PasskeyFiles } from '../passkey/way.t
 
 import { keyringKitOf } from './keyring-copy.ts';
 import {
-  loadLedger,
-  nextGeneration,
+  readLedger,
   usualDomain,
   saveKit,
   withCopy,
@@ -21,6 +20,7 @@ import {
   type LedgerKit,
 } from './ledger.ts';
 import { copyFolder, domainOfFolder, placeOf, sealedFiles } from './look.ts';
+import { nextGeneration } from './numbers.ts';
 import { checkCodeOutput, encodeCopy, writeCodeSheet, type CodeOutput } from './sealed-copy.ts';
 import type { Unlocked } from './unlock.ts';
 
@@ -102,7 +102,7 @@ const writeFirst = async (
       domain,
       copies: [],
     };
-    const generation = nextGeneration(await loadLedger(paths), keyId);
+    const generation = nextGeneration(await readLedger(paths), keyId);
     const { copy, bytes } = await encodeCopy(unlocked, share, generation, kit.recipient);
     const code = openingKeyOf(identity);
     const file =
@@ -139,7 +139,7 @@ export const renewCopy = async (
   share: KeyShare,
 ): Promise<LedgerCopy> => {
   const place = await placeOf(kit);
-  const generation = nextGeneration(await loadLedger(unlocked.paths), kit.keyId);
+  const generation = nextGeneration(await readLedger(unlocked.paths), kit.keyId);
   const { copy, bytes } = await encodeCopy(unlocked, share, generation, kit.recipient);
   return write(unlocked, kit, place, copy, bytes);
 };

@@ -73,7 +73,23 @@ export interface LedgerKit {
   /** UTC instant at which its owner said that it is lost. */
   readonly lostAt?: string;
   readonly passkey?: LedgerPasskey;
+  /** Generations up to this one may have been given to copies that an entry knew which could not be read any more. */
+  readonly floor?: number;
   readonly copies: readonly LedgerCopy[];
+}
+
+/** An entry that cannot be read: of its copies, and even of which key they are, nothing is known. */
+export interface DamagedEntry {
+  /** As the name of the file says, and the folder on the stick, and the sheets. */
+  readonly kit: string;
+  readonly file: string;
+  readonly reason: string;
+}
+
+/** Everything this device remembers of its copies, and what it cannot remember: that counts for nothing. */
+export interface Ledger {
+  readonly kits: readonly LedgerKit[];
+  readonly damaged: readonly DamagedEntry[];
 }
 
 const count = integerBetween(0, Number.MAX_SAFE_INTEGER);
@@ -103,6 +119,7 @@ const schema: Schema<LedgerKit> = v.strictObject({
       openedAt: v.exactOptional(instant),
     }),
   ),
+  floor: v.exactOptional(count),
   copies: v.array(
     v.strictObject({
       epoch: count,
@@ -121,27 +138,40 @@ const schema: Schema<LedgerKit> = v.strictObject({
 
 const folderOf = (paths: HomePaths): string => join(paths.root, 'usb-ledger');
 
-/** All kits, in the order of their ids. @throws KeepsetError `place/damaged` */
-export const loadLedger = async (paths: HomePaths): Promise<readonly LedgerKit[]> => {
+/**
+ * Every entry, in the order of their ids. One that is damaged takes no other with it.
+ * @throws KeepsetError of family `place/` if the folder cannot be listed
+ */
+export const readLedger = async (paths: HomePaths): Promise<Ledger> => {
   const names = (await listIfThere(folderOf(paths))).filter((name) => /^[a-z2-7]{26}\.cbor$/.test(name));
   const kits: LedgerKit[] = [];
+  const damaged: DamagedEntry[] = [];
   for (const name of names.toSorted()) {
-    const path = join(folderOf(paths), name);
-    const bytes = await readIfThere(path);
-    if (bytes !== undefined) kits.push(decode(bytes, path));
+    const entry = await readEntry(join(folderOf(paths), name), name.slice(0, 26));
+    if (entry === undefined) continue;
+    if ('reason' in entry) damaged.push(entry);
+    else kits.push(entry);
   }
-  return kits;
+  return { kits, damaged };
 };
 
-const decode = (bytes: Uint8Array, path: string): LedgerKit => {
+/**
+ * The entries that can be read: for what is said or done of each by itself. Whoever concludes anything from what is not
+ * among them takes {@link readLedger}.
+ */
+export const loadLedger = async (paths: HomePaths): Promise<readonly LedgerKit[]> =>
+  (await readLedger(paths)).kits;
+
+const readEntry = async (file: string, kit: string): Promise<LedgerKit | DamagedEntry | undefined> => {
   try {
-    return decodeAs(schema, bytes, 'ledger');
-  } catch (cause) {
-    if (toKeepsetError(cause).code === 'bug/invariant') throw cause;
-    throw new KeepsetError('place/damaged', `The ledger file ${path} is damaged.`, {
-      hint: 'Move it away; the stick can then be verified with its recovery code.',
-      cause,
-    });
+    const bytes = await readIfThere(file);
+    const entry = bytes === undefined ? undefined : decodeAs(schema, bytes, 'ledger');
+    if (entry === undefined || entry.kit === kit) return entry;
+    return { kit, file, reason: `It is the entry of ${entry.kit}.` };
+  } catch (thrown) {
+    const { code, message } = toKeepsetError(thrown);
+    if (code === 'bug/invariant') throw thrown;
+    return { kit, file, reason: message };
   }
 };
 
@@ -159,17 +189,37 @@ export const saveKit = (paths: HomePaths, { copies, trace, passkey, ...kit }: Le
 
 /**
  * The kit whose id begins with `prefix`.
- * @throws KeepsetError `place/not-found` unless there is exactly one.
+ * @throws KeepsetError `place/not-found` unless there is exactly one, `place/damaged` if its entry cannot be read.
  */
-export const findKit = (prefix: string, ledger: readonly LedgerKit[]): LedgerKit => {
-  const [kit, ...others] = ledger.filter((each) => each.kit.startsWith(prefix.toLowerCase()));
-  if (kit !== undefined && others.length === 0) return kit;
+export const findKit = (prefix: string, { kits, damaged }: Ledger): LedgerKit => {
+  const isMeant = ({ kit }: { readonly kit: string }): boolean => kit.startsWith(prefix.toLowerCase());
+  const [unreadable, ...unreadables] = damaged.filter(isMeant);
+  const [kit, ...others] = kits.filter(isMeant);
+  if (unreadable !== undefined && kit === undefined && unreadables.length === 0)
+    throw damagedEntryError(unreadable);
+  if (kit !== undefined && unreadable === undefined && others.length === 0) return kit;
   throw new KeepsetError(
     'place/not-found',
-    kit === undefined ? `This device wrote no copy ${prefix}.` : `Several copies begin with ${prefix}.`,
+    kit === undefined && unreadable === undefined
+      ? `This device wrote no copy ${prefix}.`
+      : `Several copies begin with ${prefix}.`,
     { hint: '`keepset health` lists the copies.' },
   );
 };
+
+/** The entry that cannot be read is the one that is needed. */
+export const damagedEntryError = ({ kit, file }: DamagedEntry, more = ''): KeepsetError =>
+  new KeepsetError('place/damaged', `The ledger's entry of kit ${kit} is damaged: ${file}.${more}`, {
+    hint: rememberHint,
+  });
+
+/** Said where a copy was opened, and its entry could not be told. */
+export const unnotedLine = ({ file }: DamagedEntry): string =>
+  `  Its entry in the ledger is damaged, so this was noted nowhere: ${file}`;
+
+/** The way back for a copy of which the device remembers nothing. */
+export const rememberHint =
+  'Open the copy with its code, which writes the entry anew: keepset remember COPY --code -';
 
 /**
  * Changes a kit as it stands in the ledger by now, while no other process of this device does: what was loaded before a
@@ -191,30 +241,6 @@ export const noteLost = (paths: HomePaths, kit: LedgerKit, isLost: boolean): Pro
   changeKit(paths, kit, ({ lostAt = new Date().toISOString(), ...known }) =>
     isLost ? { ...known, lostAt } : known,
   );
-
-/** The number of a key's next copy, counted over everything it was ever written to. */
-export const nextGeneration = (ledger: readonly LedgerKit[], keyId: string): number =>
-  1 +
-  Math.max(
-    0,
-    ...ledger.flatMap((kit) => (kit.keyId === keyId ? kit.copies.map(({ generation }) => generation) : [])),
-  );
-
-/**
- * The highest generation of the device's own share that a copy was made from, for `VaultOptions.lastGeneration`. A damaged
- * ledger stops no ceremony: what copies hold is then unknown anyway.
- */
-export const lastSource =
-  (paths: HomePaths) =>
-  async (keyId: string): Promise<number> => {
-    try {
-      const kits = (await loadLedger(paths)).filter((kit) => kit.keyId === keyId);
-      return Math.max(0, ...kits.flatMap(({ copies }) => copies.map(({ source = 0 }) => source)));
-    } catch (thrown) {
-      if (toKeepsetError(thrown).code !== 'place/damaged') throw thrown;
-      return 0;
-    }
-  };
 
 /** The newest copy that was certainly on the medium once. */
 export const newestWritten = ({ copies }: LedgerKit): LedgerCopy | undefined =>
@@ -254,13 +280,8 @@ export const evidenceOf = ({
   ...(provenAt === undefined ? {} : { provenAt }),
 });
 
-/** The kit with an observation of one of its copies noted; `path`: where it was seen. */
-export const withObservation = (
-  kit: LedgerKit,
-  copy: LedgerCopy,
-  observation: Observation,
-  path?: string,
-): LedgerKit => {
+/** The kit with an observation of one of its copies noted. */
+export const withObservation = (kit: LedgerKit, copy: LedgerCopy, observation: Observation): LedgerKit => {
   const { writtenAt, ...evidence } = observe(
     kindOf(kit),
     evidenceOf(copy),
@@ -270,5 +291,5 @@ export const withObservation = (
   const isMedium = observation.kind === 'read' && observation.afresh;
   const isWritten = copy.state === 'intended' && writtenAt !== undefined;
   const state = isMedium ? 'verified' : isWritten ? 'written' : copy.state;
-  return withCopy({ ...kit, ...(path === undefined ? {} : { path }) }, { ...copy, ...evidence, state });
+  return withCopy(kit, { ...copy, ...evidence, state });
 };

@@ -14,7 +14,7 @@ import {
 } from '@keepset/places';
 import { damageOf, judge } from './usb/container.ts';
 import { newestWritten, usualDomain, type LedgerCopy, type LedgerKit } from './ledger.ts';
-import { mediumOf } from './output.ts';
+import { isSameMedium, mediumOf } from './medium.ts';
 
 /** What a look at the kit's place shows just now. Never throws for what is wrong with the place. */
 export const lookAt = async (kit: LedgerKit, ledger: readonly LedgerKit[]): Promise<Reach> => {
@@ -38,7 +38,7 @@ const otherStick: readonly ErrorCode[] = ['place/not-found', 'place/foreign'];
 
 const lookAtStick = async (kit: LedgerKit, ledger: readonly LedgerKit[]): Promise<Reach> => {
   if (kit.path === undefined) throw unknownPath();
-  const damage = damageOf(await judge(kit.path, ledger, [], kit.kit));
+  const damage = damageOf(await judge(kit.path, { kits: ledger, damaged: [] }, [], kit.kit));
   return damage.length === 0 ? { status: 'intact' } : { status: 'damaged', reason: damage.join('; ') };
 };
 
@@ -96,22 +96,42 @@ export const domainOfFolder = async (
   home: string,
   party: string,
   elsewhere: string,
-): Promise<string> => ((await mediumOf(path)) === (await mediumOf(home)) ? `device:${party}` : elsewhere);
+): Promise<string> =>
+  isSameMedium(await mediumOf(path), await mediumOf(home)) ? `device:${party}` : elsewhere;
 
 /**
- * What a kit's entry says of where it lies, once it was found at `path`: nothing new where it was known to be there. One
- * that lies elsewhere now may be lost together with other things than before.
+ * What a kit's entry says of where it lies, once it was found at `path`. One that lies elsewhere now may be lost together
+ * with other things than before, and so may one where another disk is mounted by now.
  */
-export const placeOnMove = async (
+export const placeAt = async (
   kit: LedgerKit,
   path: string | undefined,
   home: string,
   party: string,
 ): Promise<Pick<LedgerKit, 'path' | 'domain'>> => {
-  if (path === undefined || path === kit.path) return {};
+  const isAccount = kit.domain?.startsWith('account:') === true;
+  if (path === undefined || (isAccount && path === kit.path)) return {};
   const domain = await domainOfFolder(path, home, party, usualDomain(kit));
-  const isAccount = kit.domain?.startsWith('account:') === true && !domain.startsWith('device:');
-  return { path, ...(isAccount ? {} : { domain }) };
+  return { path, ...(isAccount && !isOnDevice({ domain }) ? {} : { domain }) };
+};
+
+/** Whether it is lost together with the device. */
+export const isOnDevice = ({ domain }: Pick<LedgerKit, 'domain'>): boolean =>
+  domain?.startsWith('device:') === true;
+
+/**
+ * Refuses a container on the disk of the device, which is no medium that could be unplugged.
+ * @throws KeepsetError `place/foreign`
+ */
+export const refuseOwnDisk = async (path: string, home: string): Promise<void> => {
+  if (!isOnDevice({ domain: await domainOfFolder(path, home, 'party', '') })) return;
+  throw new KeepsetError(
+    'place/foreign',
+    `${path} lies on the disk of this device, and is lost with it: it is no stick that was plugged in again.`,
+    {
+      hint: 'Plug the stick in, and give the folder under which it appears. To write another one: keepset usb create FOLDER',
+    },
+  );
 };
 
 const unknownPath = (): KeepsetError =>

@@ -1,8 +1,9 @@
 /** Files that commands make: never over what is there, private, and codes never beside the share they open. */
-import { lstat, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { lstat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { KeepsetError } from '@keepset/bytes';
 import { writeDurably } from '../home/files.ts';
+import { isSameMedium, mediumOf } from './medium.ts';
 
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT';
@@ -26,21 +27,9 @@ export const writeNew = async (path: string, content: Uint8Array): Promise<void>
   await writeDurably(path, content);
 };
 
-/** The device number of the medium on which `path` lies or would lie. @throws KeepsetError `place/unreachable` */
-export const mediumOf = async (path: string): Promise<number> => {
-  for (let at = resolve(path); ; at = dirname(at)) {
-    try {
-      return (await stat(at)).dev;
-    } catch (cause) {
-      if (!isMissing(cause) || at === dirname(at))
-        throw new KeepsetError('place/unreachable', `${path} cannot be used.`, { cause });
-    }
-  }
-};
-
 /** @throws KeepsetError `place/foreign` if the file would lie on the medium that holds the share. */
 export const refuseSameMedium = async (codeFile: string, medium: string): Promise<void> => {
-  if ((await mediumOf(codeFile)) !== (await mediumOf(medium))) return;
+  if (!isSameMedium(await mediumOf(codeFile), await mediumOf(medium))) return;
   throw new KeepsetError('place/foreign', `${codeFile} would lie on the medium that holds the share.`, {
     hint: 'Whoever finds the stick would have both. Write the code sheet elsewhere, print it and delete it; or use --show-code and copy it by hand.',
   });

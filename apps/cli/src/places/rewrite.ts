@@ -12,7 +12,15 @@ import type { Terminal } from '../terminal/terminal.ts';
 import { judge } from './usb/container.ts';
 import { renewCopy } from './folder-copy.ts';
 import { recordOf } from './health/health.ts';
-import { kindOf, loadLedger, newestWritten, type LedgerKit } from './ledger.ts';
+import { damagedKitLine } from './health/lines.ts';
+import {
+  kindOf,
+  newestWritten,
+  readLedger,
+  type DamagedEntry,
+  type Ledger,
+  type LedgerKit,
+} from './ledger.ts';
 import { isGone, lookAt } from './look.ts';
 import type { Unlocked } from './unlock.ts';
 import { saveOver } from './usb/create.ts';
@@ -39,6 +47,8 @@ export interface Renewal {
   readonly copies: readonly Rewritten[];
   /** Whether the device has no share of an older epoch any more; as long as it has, the next command goes on. */
   readonly retired: boolean;
+  /** Copies of which nothing is known, not even of which key they are: they were left as they are. */
+  readonly damagedEntries: readonly DamagedEntry[];
 }
 
 /**
@@ -51,19 +61,23 @@ export const renewCopies = async (
   keyId: string,
 ): Promise<Renewal> => {
   const { paths, vault } = unlocked;
+  const ledger = await readLedger(paths);
+  const damagedEntries = ledger.damaged;
   if (!(await vault.list()).includes(keyId)) {
-    const kits = (await loadLedger(paths)).filter((kit) => kit.keyId === keyId && kit.lostAt === undefined);
-    return { copies: kits.map((kit) => ({ ...naming(kit), outcome: 'destroy' as const })), retired: true };
+    const kits = ledger.kits.filter((kit) => kit.keyId === keyId && kit.lostAt === undefined);
+    const copies = kits.map((kit) => ({ ...naming(kit), outcome: 'destroy' as const }));
+    return { copies, retired: true, damagedEntries };
   }
   const share = await vault.open(keyId);
   try {
     const copies: Rewritten[] = [];
-    for (const kit of await staleKits(unlocked, share)) copies.push(await rewrite(unlocked, kit, share));
+    for (const kit of await staleKits(unlocked, ledger, share))
+      copies.push(await rewrite(unlocked, kit, share));
     const hasFailed = copies.some(({ outcome }) => outcome === 'failed');
     // A repair leaves no share of an older epoch behind: there is none to be kept.
     const retired = !hasFailed || !(await unretiredKeys(paths)).includes(keyId);
     if (retired) await vault.retire(keyId, share.group.epoch);
-    return { copies, retired };
+    return { copies, retired, damagedEntries };
   } finally {
     share.secret.wipe();
   }
@@ -86,7 +100,10 @@ export const continueRenewals = async (
 };
 
 /** What to say of copies, a line or two for each. @param keyId where it is not clear which key is meant */
-export const renewalLines = ({ copies, retired }: Renewal, keyId?: string): readonly string[] => [
+export const renewalLines = (
+  { copies, retired, damagedEntries: damaged }: Renewal,
+  keyId?: string,
+): readonly string[] => [
   ...(copies.length === 0 ? [] : [keyId === undefined ? 'Copies:' : `Copies of key ${keyId}:`]),
   ...copies.flatMap((copy) => [`  ${copy.kind} ${copy.kit.slice(0, 6)}: ${saidOf(copy)}`]),
   ...(retired
@@ -95,6 +112,11 @@ export const renewalLines = ({ copies, retired }: Renewal, keyId?: string): read
   ...(retired && copies.some(({ outcome }) => outcome === 'failed')
     ? ['Try those again: `keepset usb create FOLDER --again`, `keepset backup --again`.']
     : []),
+  ...(damaged.length === 0 ? [] : ['NOT rewritten, for their entries in the ledger are damaged:']),
+  ...damaged.map(damagedKitLine),
+  ...(damaged.length === 0
+    ? []
+    : ['  If one is of this key, open it with its code: keepset remember COPY --code -']),
 ];
 
 const saidOf = ({ outcome, kind, path: at = 'FOLDER', reason = '' }: Rewritten): string => {
@@ -125,12 +147,13 @@ const saidOf = ({ outcome, kind, path: at = 'FOLDER', reason = '' }: Rewritten):
 /** Kits whose newest copy is not of the share as it is now, but for lost ones: nobody can write those. */
 const staleKits = async (
   { paths }: Pick<Unlocked, 'paths'>,
+  { kits }: Ledger,
   { group }: KeyShare,
 ): Promise<readonly LedgerKit[]> => {
   const own = await currentShare(paths, group.keyId);
   const current = { epoch: group.epoch, source: own?.generation ?? 0 };
   const now = new Date().toISOString();
-  return (await loadLedger(paths)).filter(
+  return kits.filter(
     (kit) =>
       kit.keyId === group.keyId &&
       kit.lostAt === undefined &&
@@ -152,8 +175,8 @@ const rewrite = async (
 ): Promise<Rewritten> => {
   if (kit.kind === 'kit') return { ...naming(kit), outcome: 'print' };
   if (kit.kind === 'finder-backup') return { ...naming(kit), outcome: 'back-up' };
-  const ledger = await loadLedger(unlocked.paths);
-  const reach = await lookAt(kit, ledger);
+  const ledger = await readLedger(unlocked.paths);
+  const reach = await lookAt(kit, ledger.kits);
   if (reach.status === 'unreachable') return { ...naming(kit), outcome: 'unreachable', reason: reach.reason };
   if (await isGone(kit)) return { ...naming(kit), outcome: 'gone' };
   try {

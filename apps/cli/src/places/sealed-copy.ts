@@ -5,6 +5,7 @@ import type { KeyShare } from '@keepset/ceremony';
 import { renderCodeSheet, type Paper } from '@keepset/places';
 import { encodeShareFile } from '@keepset/wire';
 import { currentShare } from '../home/own-shares.ts';
+import { refuseUnproven } from '../recovery/record.ts';
 import type { LedgerCopy, LedgerKit } from './ledger.ts';
 import { refuseExisting, writeNew } from './output.ts';
 import type { Unlocked } from './unlock.ts';
@@ -16,13 +17,17 @@ export interface CodeOutput {
   readonly show: boolean;
 }
 
-/** Seals the share to a kit's recipient, as a copy that is about to be written. */
+/**
+ * Seals the share to a kit's recipient, as a copy that is about to be written.
+ * @throws KeepsetError `store/conflict` while it is not known whether the share is the right one
+ */
 export const encodeCopy = async (
   { paths, signer }: Pick<Unlocked, 'paths' | 'signer'>,
   share: KeyShare,
   generation: number,
   recipient: string,
 ): Promise<{ readonly copy: LedgerCopy; readonly bytes: Uint8Array }> => {
+  await refuseUnproven(paths, share.group);
   const createdAt = new Date().toISOString();
   const bytes = await encodeShareFile(share, { generation, createdAt }, [recipient], signer);
   const sha256 = new Uint8Array(createHash('sha256').update(bytes).digest());

@@ -1,6 +1,6 @@
 /** Whether an opened copy is of the share as the device holds it now. */
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
-import type { KeyShare } from '@keepset/ceremony';
+import type { GroupKey, KeyShare } from '@keepset/ceremony';
 import type { OpenedShare } from '@keepset/wire';
 import { behindError, fromOption } from './behind.ts';
 import type { FinderPlace } from './finder/copy.ts';
@@ -53,12 +53,7 @@ export const refuseStale = (
         : beforeRepair,
       { hint: renewal },
     );
-  const fits =
-    bytesEqual(group.publicKey, own.group.publicKey) &&
-    group.commitments.length === own.group.commitments.length &&
-    group.commitments.every((point, at) => bytesEqual(point, own.group.commitments[at] ?? new Uint8Array(0)));
-  if (!fits)
-    throw new KeepsetError('place/damaged', 'This copy does not fit the key as this device knows it.');
+  refuseUnfitting(group, own.group);
   // Of a copy of which nobody noted what it was made from.
   if (!bytesEqual(opened.share.secret.reveal(), own.secret.reveal()))
     throw new KeepsetError('place/stale', beforeRepair, {
@@ -67,6 +62,23 @@ export const refuseStale = (
 };
 
 const beforeRepair = 'This copy was made before a repair: what it holds beside the secret has changed since.';
+
+/**
+ * Refuses a copy whose public data is not that of the key.
+ * @throws KeepsetError `place/damaged`
+ */
+export const refuseUnfitting = (group: GroupKey, own: GroupKey): void => {
+  const isSame =
+    bytesEqual(group.publicKey, own.publicKey) &&
+    // Each epoch has its own.
+    (group.epoch !== own.epoch ||
+      (group.commitments.length === own.commitments.length &&
+        group.commitments.every((point, at) => bytesEqual(point, own.commitments[at] ?? new Uint8Array(0)))));
+  if (isSame) return;
+  throw new KeepsetError('place/damaged', 'This copy does not fit the key as this device knows it.', {
+    hint: 'Somebody else may have made it. Look for another copy.',
+  });
+};
 
 const renewals = {
   here: 'Write the current share: `keepset backup --again`.',

@@ -11,10 +11,10 @@ import { fileJournal } from '../home/journal.ts';
 import { openIdentityFile } from '../home/passphrase.ts';
 import { homePaths, type HomePaths } from '../home/paths.ts';
 import { openServer } from '../home/server.ts';
-import { lastSource } from './ledger.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { ServerKnowledge } from './behind.ts';
 import { noteCopies } from './kits-at-server.ts';
+import { lastSource } from './numbers.ts';
 
 /** A device whose keys are in memory. */
 export interface Unlocked {

@@ -12,7 +12,8 @@ import type { Terminal } from '../terminal/terminal.ts';
 import { enrolmentStep, ensureEnrolled } from './enrolled.ts';
 import { endingOf, endingStep, finish } from './finish.ts';
 import { announce, readCause } from './questions.ts';
-import { saveRecord, type RecoveryRecord } from './record.ts';
+import { broughtBy, saveRecord, type RecoveryRecord } from './record.ts';
+import { ownGroup } from './restore.ts';
 import { freezeFirst, freezingStep } from './theft.ts';
 
 /** Joins a repair of this device’s share that another device started. @throws KeepsetError */
@@ -49,6 +50,7 @@ export const recoverByRepair = async (invocation: Invocation, paths: HomePaths):
       cause,
       epoch,
       from: `a repair by ${start.helpers.join(' and ')}`,
+      ...(await broughtBy(paths, await ownGroup(device, keyId), undefined)),
     };
     await saveRecord(paths, record);
     await orSettle(device, terminal, () => joinLife(device, joined));

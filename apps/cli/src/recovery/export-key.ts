@@ -1,7 +1,14 @@
 /** Putting a key together for good: what is asked first, what is written, and what remains to be done. */
 import { resolve } from 'node:path';
 import { KeepsetError, toKeepsetError, utf8ToBytes } from '@keepset/bytes';
-import { announceExport, lastResort, type AssembledKey, type KeyShare } from '@keepset/ceremony';
+import {
+  announceExport,
+  chooseQuorum,
+  lastResort,
+  type AssembledKey,
+  type GroupKey,
+  type ShareCopy,
+} from '@keepset/ceremony';
 import type { Invocation, OptionValues } from '../command.ts';
 import { textOption } from '../command.ts';
 import { withDevice } from '../home/device.ts';
@@ -26,22 +33,25 @@ export const exportKey = async (invocation: Invocation): Promise<void> => {
   const copies = await openCopies(await sourcesOf(positionals, options, terminal), options, terminal);
   let key: AssembledKey | undefined;
   try {
-    const [first] = copies;
-    if (first === undefined)
+    if (copies.length === 0)
       throw new KeepsetError('place/foreign', 'None of these copies is of the key asked for with --key.', {
         hint: 'Without --key, the copies say which key they are of.',
       });
-    const form = readForm(first.group.scheme, textOption(options, 'as'));
-    for (const line of warning(first)) terminal.note(line);
-    await confirm(first, options, terminal);
-    const isLogged = await announce(first.group.keyId, invocation);
-    key = lastResort(copies);
+    const chosen = chooseQuorum(copies);
+    const { group, leftOut } = chosen;
+    for (const { copy, reason } of leftOut) terminal.note(`Left out ${copy.where}: ${reason}.`);
+    const form = readForm(group.scheme, textOption(options, 'as'));
+    for (const line of warning(group)) terminal.note(line);
+    await confirm(group, options, terminal);
+    const isLogged = await announce(group.keyId, invocation);
+    key = lastResort(chosen);
     await writeNew(recordPath(out), utf8ToBytes(recordOf(key, isLogged)));
     await writeNew(out, utf8ToBytes(printPrivateKey(key, form)));
     const { keyId, epoch, policy } = key.group;
     const { parties } = key;
-    const result = { keyId, epoch, policy, parties, form, out, record: recordPath(out), logged: isLogged };
-    terminal.result(result, [
+    const about = { keyId, epoch, policy, parties, form, out, record: recordPath(out), logged: isLogged };
+    const left = leftOut.map(({ copy, reason }) => ({ where: copy.where, party: copy.share.party, reason }));
+    terminal.result({ ...about, leftOut: left }, [
       `Exported: the private key of ${keyId} lies in clear in ${out} (${form}).`,
       `  put together from the shares of ${key.parties.join(' and ')}, epoch ${epoch}; it fits the public key`,
       `  noted in ${recordPath(out)}${isLogged ? ', and in the log of the server' : ''}`,
@@ -51,9 +61,14 @@ export const exportKey = async (invocation: Invocation): Promise<void> => {
     ]);
   } finally {
     key?.secret.wipe();
-    for (const { secret } of copies) secret.wipe();
+    for (const { share } of copies) share.secret.wipe();
   }
 };
+
+/** A copy, and where it was found. */
+interface OpenedShareCopy extends ShareCopy {
+  readonly where: string;
+}
 
 const outOf = ({ options, positionals }: Invocation): string => {
   const out = textOption(options, 'out');
@@ -85,26 +100,26 @@ const openCopies = async (
   sources: readonly Source[],
   options: OptionValues,
   terminal: Terminal,
-): Promise<readonly KeyShare[]> => {
+): Promise<readonly OpenedShareCopy[]> => {
   const key = (textOption(options, 'key') ?? '').toLowerCase();
-  const shares: KeyShare[] = [];
+  const copies: OpenedShareCopy[] = [];
   try {
     for (const source of sources)
       for (const { where, opened } of (await openAll(source, terminal)).found) {
         const { group, party, secret } = opened.share;
         const isMeant = group.keyId.startsWith(key);
         terminal.note(`Opened ${where}: ${party}’s share of key ${group.keyId}, epoch ${group.epoch}.`);
-        if (isMeant) shares.push(opened.share);
+        if (isMeant) copies.push({ where, share: opened.share });
         else secret.wipe();
       }
   } catch (error) {
-    for (const { secret } of shares) secret.wipe();
+    for (const { share } of copies) share.secret.wipe();
     throw error;
   }
-  return shares;
+  return copies;
 };
 
-const warning = ({ group }: KeyShare): readonly string[] => [
+const warning = (group: GroupKey): readonly string[] => [
   '',
   '  !! LAST RESORT: this puts a key together that was made never to be in one place.',
   `  !! Key ${group.keyId}, ${group.scheme}, ${group.policy}.`,
@@ -114,7 +129,7 @@ const warning = ({ group }: KeyShare): readonly string[] => [
 ];
 
 /** The key id, typed: long enough that nobody does it by mistake. */
-const confirm = async ({ group }: KeyShare, options: OptionValues, terminal: Terminal): Promise<void> => {
+const confirm = async (group: GroupKey, options: OptionValues, terminal: Terminal): Promise<void> => {
   const given = textOption(options, 'confirm');
   if (given === undefined && !terminal.canAsk)
     throw new KeepsetError('input/invalid-argument', 'Nobody is there to confirm this.', {

@@ -10,7 +10,8 @@ import { loadAccount } from '../home/account.ts';
 import { withDevice } from '../home/device.ts';
 import { homePaths, type HomePaths } from '../home/paths.ts';
 import { behindError, fromOption } from '../places/behind.ts';
-import { loadLedger } from '../places/ledger.ts';
+import { damagedEntryError, readLedger } from '../places/ledger.ts';
+import { refuseOwnDisk } from '../places/look.ts';
 import { enrolmentStep, ensureEnrolled } from './enrolled.ts';
 import { compareKit } from './from-copy.ts';
 import { readSource } from './questions.ts';
@@ -21,7 +22,7 @@ import { openSource, type OpenedCopy, type Source } from './source.ts';
  * `keepset park`: opens the copy by its code, compares it with the share on this device, and only then removes that.
  * May be repeated; a share that is gone already was parked.
  * A stick must have been verified after it was plugged in again.
- * @throws KeepsetError `place/foreign` (another share, no copy outside this device, or a stick of another device),
+ * @throws KeepsetError `place/foreign` (another share, no copy outside this device or its disk, a stick of another device),
  * `place/stale` (another epoch, or a stick that was not plugged in again), `place/damaged` (readable by parity only),
  * `input/unsupported` (a backup without encryption), and of the source.
  */
@@ -138,7 +139,12 @@ const refuseWeak = async (paths: HomePaths, { kind, kit, weakness }: OpenedCopy)
       hint: 'In Finder choose “Encrypt local backup”, back the phone up again, then park it there.',
     });
   if (kind !== 'usb') return;
-  const noted = (await loadLedger(paths))
+  if (kit?.path !== undefined) await refuseOwnDisk(kit.path, paths.root);
+  const { kits, damaged } = await readLedger(paths);
+  const unreadable = damaged.find((entry) => entry.kit === kit?.kit);
+  if (unreadable !== undefined)
+    throw damagedEntryError(unreadable, ' Whether it was plugged in again is not known. The share stays.');
+  const noted = kits
     .flatMap(({ copies }) => copies)
     .find(({ sha256 }) => kit !== undefined && bytesEqual(sha256, kit.sha256));
   if (noted?.state === 'verified') return;

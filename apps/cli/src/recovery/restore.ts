@@ -1,15 +1,16 @@
 /** Bringing a share back onto this device, and making any other copy of it worth nothing by itself. */
-import { KeepsetError, bytesEqual, encodeCbor, toKeepsetError } from '@keepset/bytes';
+import { KeepsetError, toKeepsetError } from '@keepset/bytes';
 import { runRefresh, runReshare, type Approved, type GroupKey } from '@keepset/ceremony';
 import { orSettle, type OpenDevice } from '../home/device.ts';
 import type { HomePaths } from '../home/paths.ts';
 import { adoptedKit, withSource } from '../places/adopt.ts';
 import type { AgainstServer } from '../places/kits-at-server.ts';
 import { saveKit } from '../places/ledger.ts';
+import { isOther } from '../places/other-share.ts';
 import { groupPrompts } from '../terminal/group.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { checkAgainstServer } from './check.ts';
-import { loadRecords, saveRecord, type RecoveryRecord } from './record.ts';
+import { broughtBy, hasBrought, loadRecord, saveRecord, type RecoveryRecord } from './record.ts';
 import type { OpenedCopy } from './source.ts';
 
 /**
@@ -41,8 +42,10 @@ export const restoreShare = async (
   const own = await ownGroup(device, keyId);
   const isCurrent =
     own !== undefined && own.epoch >= Math.max(epoch, keys.find((key) => key.keyId === keyId)?.epoch ?? 0);
-  if (isCurrent && isOther(own, share.group)) await refuseUnlessBegun(paths, own);
-  else if (isCurrent) {
+  if (isCurrent && isOther(own, share.group)) {
+    // Nothing is lost by trying another copy where the share that is there came from one as well, not long ago.
+    if (recovery === undefined || !hasBrought(await loadRecord(paths, keyId), own)) throw hasOther(own);
+  } else if (isCurrent) {
     if (recovery === undefined) return;
     throw hasShare(keyId);
   }
@@ -51,7 +54,8 @@ export const restoreShare = async (
   await device.exclusively(async () => {
     await refuseUndecided(device, share.group);
     const adopted = kit === undefined ? undefined : await adoptedKit(paths, kit, opened, passkey, server);
-    if (recovery !== undefined) await saveRecord(paths, { keyId, epoch, ...recovery });
+    if (recovery !== undefined)
+      await saveRecord(paths, { keyId, epoch, ...recovery, ...(await broughtBy(paths, own, share.group)) });
     const generation = await device.vault.putPending(share);
     if (adopted !== undefined && kit !== undefined)
       await saveKit(paths, withSource(adopted, kit.sha256, generation));
@@ -61,7 +65,10 @@ export const restoreShare = async (
 };
 
 /** The public half of the share that the device has; undefined where there is none, or none that can be read. */
-const ownGroup = async ({ vault }: OpenDevice['device'], keyId: string): Promise<GroupKey | undefined> => {
+export const ownGroup = async (
+  { vault }: OpenDevice['device'],
+  keyId: string,
+): Promise<GroupKey | undefined> => {
   if (!(await vault.list()).includes(keyId)) return undefined;
   try {
     const { group, secret } = await vault.open(keyId);
@@ -74,21 +81,14 @@ const ownGroup = async ({ vault }: OpenDevice['device'], keyId: string): Promise
   }
 };
 
-/** Whether two shares of one epoch cannot both be right. A repair changes no public data: it does not make another one. */
-const isOther = (a: GroupKey, b: GroupKey): boolean =>
-  a.epoch === b.epoch && !bytesEqual(encodeCbor({ ...a }), encodeCbor({ ...b }));
-
-/** One of two shares is wrong. While a recovery of this epoch is unfinished nothing is lost by trying the other. */
-const refuseUnlessBegun = async (paths: HomePaths, { keyId, epoch }: GroupKey): Promise<void> => {
-  if ((await loadRecords(paths)).some((begun) => begun.keyId === keyId && begun.epoch === epoch)) return;
-  throw new KeepsetError(
+const hasOther = ({ keyId, epoch }: GroupKey): KeepsetError =>
+  new KeepsetError(
     'place/exists',
     `This device holds another share of key ${keyId} at epoch ${epoch}; one of the two is wrong.`,
     {
       hint: 'It stays. To find out which is right put the copy into a folder of its own: --home DIR --invite URL.',
     },
   );
-};
 
 const refuseUndecided = async (
   { journal }: OpenDevice['device'],

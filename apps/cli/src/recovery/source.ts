@@ -255,39 +255,54 @@ const kitAround = (path: string): Pick<ClosedCopy, 'about'> => {
   return kit === undefined ? {} : { about: () => ({ kind: 'folder', kit, path: dirname(folder) }) };
 };
 
+/** Together, in a folder and those in it: far more than anybody keeps there, and little for a computer. */
 const maxFiles = 1000;
+const maxBytes = 64 << 20;
 
 interface Listing {
   /** `*.age` files. */
-  readonly files: readonly ClosedCopy[];
+  readonly files: ClosedCopy[];
   /** `*.png` files: sheets that were scanned. */
-  readonly pictures: readonly string[];
+  readonly pictures: string[];
   /** How many share files are in the cloud only. */
-  readonly waiting: number;
+  waiting: number;
+  /** How much the files take that were read. */
+  bytes: number;
 }
 
-/** What lies in a folder and in the folders in it. Links are not followed. */
-const filesIn = async (folder: string, depth = 2): Promise<Listing> => {
-  const files: ClosedCopy[] = [];
-  const pictures: string[] = [];
-  let waiting = 0;
+/**
+ * What lies in a folder and in the folders in it. Links are not followed.
+ * @throws KeepsetError `input/invalid-argument` (too much)
+ */
+const filesIn = async (folder: string): Promise<Listing> => {
+  const found: Listing = { files: [], pictures: [], waiting: 0, bytes: 0 };
+  await addFilesIn(folder, found, true);
+  return found;
+};
+
+const addFilesIn = async (folder: string, found: Listing, isOuter: boolean): Promise<void> => {
   for (const name of (await listIfThere(folder)).toSorted()) {
     const path = join(folder, name);
     const kind = (await nodeFileSystem.facts(path))?.kind;
     // What iCloud Drive leaves of a file that is not on this computer.
-    if (/^\..+\.age\.icloud$/.test(name)) waiting += 1;
-    else if (kind === 'folder' && depth > 1) {
-      const inner = await filesIn(path, depth - 1);
-      files.push(...inner.files);
-      pictures.push(...inner.pictures);
-      waiting += inner.waiting;
-    } else if (kind !== 'file' || name.startsWith('.') || files.length + pictures.length >= maxFiles)
-      continue;
-    else if (name.endsWith('.png')) pictures.push(path);
-    else if (name.endsWith('.age') && !isPasskeyFile(name))
-      files.push({ where: path, bytes: await readOrEmpty(path), ...kitAround(path) });
+    if (/^\..+\.age\.icloud$/.test(name)) found.waiting += 1;
+    else if (kind === 'folder' && isOuter) await addFilesIn(path, found, false);
+    else if (kind !== 'file' || name.startsWith('.')) continue;
+    else if (name.endsWith('.png')) found.pictures.push(path);
+    else if (name.endsWith('.age') && !isPasskeyFile(name)) {
+      const bytes = await readOrEmpty(path);
+      found.bytes += bytes.length;
+      found.files.push({ where: path, bytes, ...kitAround(path) });
+    }
+    if (found.files.length + found.pictures.length > maxFiles || found.bytes > maxBytes)
+      throw new KeepsetError(
+        'input/invalid-argument',
+        `There are too many files in ${folder} to try them all.`,
+        {
+          hint: 'Give the file of the copy, or the folder in which it lies alone.',
+        },
+      );
   }
-  return { files, pictures, waiting };
 };
 
 /** One file that cannot be read hides none of the others. */

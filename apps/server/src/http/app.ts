@@ -1,5 +1,6 @@
 import swagger from '@fastify/swagger';
 import { randomBytes } from 'node:crypto';
+import type { Server } from 'node:https';
 import Fastify, {
   LogController,
   type FastifyInstance,
@@ -31,9 +32,15 @@ export const createApp = async ({ tls, logger }: AppOptions): Promise<FastifyIns
     requestTimeout: 30_000,
     keepAliveTimeout: 60_000,
   };
+  // One for each address of the host: localhost may have two.
+  const listeners: Server[] = [];
   const app = Fastify({
     https,
-    serverFactory: (handler) => createListener(https, handler),
+    serverFactory: (handler) => {
+      const listener = createListener(https, handler);
+      listeners.push(listener);
+      return listener;
+    },
     loggerInstance: logger,
     bodyLimit: maxMessageBytes,
     // Addresses the router itself cannot read.
@@ -57,11 +64,22 @@ export const createApp = async ({ tls, logger }: AppOptions): Promise<FastifyIns
       reply,
     ),
   );
+  // Fastify waits for the first of them only.
+  app.addHook('preClose', async () => {
+    await Promise.all(listeners.map(stopListening));
+  });
   await app.register(swagger, apiDescription);
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
   app.get('/healthz', { schema: { hide: true } }, () => ({ status: 'ok' }));
   return app;
 };
+
+const stopListening = (listener: Server): Promise<void> =>
+  new Promise((resolve) => {
+    listener.close(() => {
+      resolve();
+    });
+  });
 
 const refuse = async (
   logger: Logger,

@@ -45,5 +45,7 @@ export const createListener = (options: ServerOptions, handler: Handler): Server
     setTimeout(cutAll, patienceMs).unref();
     return close(done);
   };
+  // Node would cut answers that are given, but not sent to the end.
+  server.closeIdleConnections = () => undefined;
   return server;
 };

@@ -22,6 +22,8 @@ const maxRows = 10_000;
 const maxRowBytes = 64 << 20;
 /** Of one field or row. */
 const maxLength = 4 << 20;
+/** Of a name or path: four times what iOS allows. */
+const maxTextLength = 4096;
 /** Less than any row takes: pages that point at each other in circles give no more rows than the file could hold. */
 const minRowBytes = 32;
 
@@ -132,19 +134,29 @@ const refuseCode = (db: DatabaseSync): void => {
 const readRows = (db: DatabaseSync, scanned: number): readonly FileRow[] => {
   const rows = new Map<string, FileRow>();
   let bytes = 0;
-  // Flags (1 file, 2 folder, 4 link) may be 0 for a file: only what is surely none is left out.
-  const query = db.prepare(
-    `SELECT fileID, domain, relativePath, file
-     FROM (SELECT fileID, domain, relativePath, flags, file FROM Files NOT INDEXED LIMIT ?)
-     WHERE relativePath LIKE '%.age' AND flags NOT IN (2, 4) LIMIT ?`,
+  // Flags (1 file, 2 folder, 4 link) may be 0 for a file: only what is surely none is left out. Lengths stand in the head of
+  // a row: of the others no more is read, however long they are.
+  const named = db.prepare(
+    `SELECT id
+     FROM (
+       SELECT rowid AS id, CASE
+         WHEN octet_length(fileID) <= ? AND octet_length(domain) <= ? AND octet_length(relativePath) <= ?
+         THEN relativePath LIKE '%.age' AND flags NOT IN (2, 4)
+       END AS isNamed
+       FROM Files NOT INDEXED LIMIT ?
+     )
+     WHERE isNamed LIMIT ?`,
   );
+  named.setReadBigInts(true);
+  const find = db.prepare('SELECT fileID, domain, relativePath, file FROM Files WHERE rowid = ?');
   let seen = 0;
-  for (const row of query.iterate(scanned, maxRows + 1)) {
+  for (const { id } of named.iterate(maxTextLength, maxTextLength, maxTextLength, scanned, maxRows + 1)) {
     if ((seen += 1) > maxRows) throw tooMany();
-    if (!isRow(row) || rows.has(row.fileID)) continue;
+    const row = find.get(id ?? null);
+    if (row === undefined || !isRow(row)) continue;
     bytes += row.domain.length + row.relativePath.length + row.file.length;
     if (bytes > maxRowBytes) throw tooMany();
-    rows.set(row.fileID, row);
+    if (!rows.has(row.fileID)) rows.set(row.fileID, row);
   }
   return [...rows.values()].toSorted(
     (a, b) => compare(a.domain, b.domain) || compare(a.relativePath, b.relativePath),

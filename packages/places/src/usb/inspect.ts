@@ -16,7 +16,7 @@ import {
   type ContainerRef,
   type Slot,
 } from './layout.ts';
-import { decodeMetadata, maxMetadataBytes, type Metadata } from './metadata.ts';
+import { decodeMetadata, maxMetadataBytes, type Metadata, type SlotFacts } from './metadata.ts';
 import { decodeSidecar, maxParityBytes, repairWith, type Parity } from './parity.ts';
 
 /** Bytes that a slot holds or held. */
@@ -45,6 +45,8 @@ export interface SlotReport {
   readonly content: 'intact' | 'damaged' | 'missing' | 'unchecked' | 'repairable';
   readonly parity: FileVerdict;
   readonly candidates: readonly Candidate[];
+  /** What intact parity and intact metadata say that it holds, whether it can be read or not. */
+  readonly named: readonly SlotFacts[];
 }
 
 /** A container as found. */
@@ -166,7 +168,10 @@ const inspectSlot = (
     if (bytes === null) return verdict === 'missing' ? 'missing' : 'damaged';
     return looksLikeAge(bytes) && parity === null && named === null ? 'unchecked' : 'damaged';
   };
-  return { slot, content: content(), candidates };
+  const claims = [parity, named].flatMap((facts) =>
+    facts === null ? [] : [{ sha256: facts.sha256, turn: facts.turn }],
+  );
+  return { slot, content: content(), candidates, named: claims };
 };
 
 /** All candidates: settled ones first, then by turn, the highest first. */

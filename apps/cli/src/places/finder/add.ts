@@ -8,8 +8,9 @@ import { currentShare } from '../../home/own-shares.ts';
 import { chooseCopy } from '../choose.ts';
 import { placeInBackup, refuseEmpty, refuseUnencrypted, type OpenedInBackup } from './copy.ts';
 import type { OpenFinderBackup } from './open.ts';
-import { loadLedger, saveKit, withObservation, type LedgerCopy, type LedgerKit } from '../ledger.ts';
+import { readLedger, saveKit, withObservation, type LedgerCopy, type LedgerKit } from '../ledger.ts';
 import { openEach } from '../open-each.ts';
+import { floorOf } from '../numbers.ts';
 import { refuseStale } from '../stale.ts';
 import type { Unlocked } from '../unlock.ts';
 
@@ -59,21 +60,22 @@ export const addFinderCopy = async (
       throw new KeepsetError('place/damaged', 'The backup does not say of which phone it is.', {
         hint: 'Let Finder make a new backup of the phone.',
       });
-    const ledger = await loadLedger(paths);
+    const ledger = await readLedger(paths);
     const { sha256, ...about } = at;
     const { keyId, epoch } = share.group;
     const kit: LedgerKit = {
       ...takenUp(
-        ledger.find((each) => each.kit === about.kit),
+        ledger.kits.find((each) => each.kit === about.kit),
         epoch,
       ),
+      ...floorOf(ledger, about.kit),
       ...about,
       ...seen,
       keyId,
       position: share.group.parties.indexOf(share.party) + 1,
     };
     const ownGeneration = (await currentShare(paths, keyId))?.generation ?? 0;
-    const source = sourceOf(chosen.opened, sha256, own, ownGeneration, ledger);
+    const source = sourceOf(chosen.opened, sha256, own, ownGeneration, ledger.kits);
     const before = kit.copies.find((copy) => bytesEqual(copy.sha256, sha256));
     const copy: LedgerCopy = {
       ...(before ?? { epoch, generation, sha256, createdAt, state: 'written' }),

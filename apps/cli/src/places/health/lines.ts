@@ -1,6 +1,7 @@
 /** The health of a key in words, 80 columns wide. */
 import { propertiesOf, type CopyKind, type Protection, type Shortfall } from '@keepset/places';
 import { shellWord } from '../../terminal/shell.ts';
+import type { DamagedEntry } from '../ledger.ts';
 import type { KeyHealth, ListedCopy, PasskeyState } from './health.ts';
 
 /** The table of a key's copies, the verdict and what to do next. */
@@ -27,6 +28,31 @@ export const healthLines = ({ group, copies, protection }: KeyHealth): readonly 
 /** Whether a key is protected, in one sentence; for lists of keys. */
 export const protectionLine = ({ isProtected, shortfalls }: Protection): string =>
   isProtected ? 'protected' : `not protected yet: ${shortfalls.map(reasonOf).join(' ')}`;
+
+/** What to say of entries that cannot be read: nothing is claimed of their copies, and each has a way back. */
+export const damagedLines = (damaged: readonly DamagedEntry[]): readonly string[] =>
+  damaged.length === 0
+    ? []
+    : [
+        'Damaged entries of the ledger:',
+        ...damaged.map(damagedKitLine),
+        '  What these copies are, and of which key, is not known any more: they count for',
+        '  nothing and are not rewritten. A stick or folder of theirs has the folder',
+        '  keepset-KIT, and sheets bear the kit. Open each with its code, which writes its',
+        '  entry anew:',
+        '      keepset remember COPY --code -',
+        `  ${goneHint}`,
+      ];
+
+/** For a copy that nobody will open again. After a refresh its number is not missed: copies are ordered by epoch first. */
+export const goneHint = 'If one is gone for good: `keepset refresh`, then move its file away.';
+
+/** Which entry, and where its file lies. */
+export const damagedKitLine = ({ kit, file }: DamagedEntry): string =>
+  `  kit ${shortKit(kit)}: ${shellWord(file)}`;
+
+/** What to do next for a copy; undefined where nothing is left to do. */
+export const nextStepOf = (copy: ListedCopy): string | undefined => stepFor(copy);
 
 const row = (...[copy, kit, tested, on, now]: readonly [string, string, string, string, string]): string =>
   `  ${copy.padEnd(18)} ${kit.padEnd(6)}  ${tested.padEnd(15)}  ${on.padEnd(10)}  ${now}`.trimEnd();

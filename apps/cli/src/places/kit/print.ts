@@ -10,7 +10,8 @@ import {
 } from '@keepset/places';
 import { generateIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
 import { findKeyId } from '../../home/keys.ts';
-import { loadLedger, nextGeneration, saveKit, usualDomain } from '../ledger.ts';
+import { readLedger, saveKit, usualDomain } from '../ledger.ts';
+import { nextGeneration } from '../numbers.ts';
 import { freshPaths, writeNew } from '../output.ts';
 import { encodeCopy } from '../sealed-copy.ts';
 import type { Unlocked } from '../unlock.ts';
@@ -45,7 +46,7 @@ export const printKit = async (
   const identity = await generateIdentity();
   try {
     const { keyId, epoch, parties } = share.group;
-    const generation = nextGeneration(await loadLedger(paths), keyId);
+    const generation = nextGeneration(await readLedger(paths), keyId);
     const { copy, bytes } = await encodeCopy(unlocked, share, generation, identity.recipient);
     const position = parties.indexOf(share.party) + 1;
     const facts = {

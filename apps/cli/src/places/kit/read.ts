@@ -4,7 +4,7 @@ import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import { assembleChunks, checkTypedCode, scanCodes } from '@keepset/places';
 import { openShareFile } from '@keepset/wire';
 import type { HomePaths } from '../../home/paths.ts';
-import { loadLedger, saveKit, withObservation } from '../ledger.ts';
+import { readLedger, saveKit, withObservation, type DamagedEntry } from '../ledger.ts';
 import { readPicture } from './png.ts';
 
 /** What the sheets hold. */
@@ -50,14 +50,20 @@ export const readSheets = async (
 
 /**
  * Notes in the ledger that a kit of this device was read from its sheets and opened.
+ * @returns its entry if that is damaged, so that nothing was noted
  * @throws KeepsetError of family `place/`
  */
-export const noteKitOpened = async (paths: HomePaths, { kit, keyId, file }: ReadKit): Promise<void> => {
+export const noteKitOpened = async (
+  paths: HomePaths,
+  { kit, keyId, file }: ReadKit,
+): Promise<DamagedEntry | undefined> => {
   const sha256 = new Uint8Array(createHash('sha256').update(file).digest());
-  const known = (await loadLedger(paths)).find((each) => each.kit === kit && each.keyId === keyId);
+  const { kits, damaged } = await readLedger(paths);
+  const known = kits.find((each) => each.kit === kit && each.keyId === keyId);
   const copy = known?.copies.find((each) => bytesEqual(each.sha256, sha256));
-  if (known === undefined || copy === undefined) return;
-  await saveKit(paths, withObservation(known, copy, { kind: 'opened' }));
+  if (known !== undefined && copy !== undefined)
+    await saveKit(paths, withObservation(known, copy, { kind: 'opened' }));
+  return damaged.find((entry) => entry.kit === kit);
 };
 
 const missing = (have: number, need: number): string =>

@@ -1,18 +1,24 @@
 /** Verifying and repairing a stick. */
 import { KeepsetError, bytesEqual } from '@keepset/bytes';
 import { mirrorCopy, repairContainer } from '@keepset/places';
+import { loadAccount } from '../../home/account.ts';
 import { currentShare } from '../../home/own-shares.ts';
 import type { HomePaths } from '../../home/paths.ts';
+import { refuseUnproven } from '../../recovery/record.ts';
 import { behindError, fromOption, refuseBehind } from '../behind.ts';
 import { damageOf, judge, type Judged } from './container.ts';
 import {
+  damagedEntryError,
   loadLedger,
+  readLedger,
   saveKit,
   withCopy,
   withObservation,
   type LedgerCopy,
   type LedgerKit,
 } from '../ledger.ts';
+import { placeAt, refuseOwnDisk } from '../look.ts';
+import { refuseOtherShare } from '../other-share.ts';
 import type { Unlocked } from '../unlock.ts';
 
 /**
@@ -27,7 +33,7 @@ export const verifyStick = async (
   kit?: string,
   older = false,
 ): Promise<Judged> => {
-  const judged = await judge(root, await loadLedger(paths), codes, kit, older);
+  const judged = await judge(root, await readLedger(paths), codes, kit, older);
   refuseDamage(judged);
   await refuseOldEpoch(paths, judged);
   await noteSeen(paths, root, judged);
@@ -40,7 +46,13 @@ const noteSeen = async (paths: HomePaths, root: string, { known, candidate, by }
   if (known === undefined || copy === undefined) return;
   const observation =
     by === 'code' ? ({ kind: 'opened' } as const) : ({ kind: 'read', afresh: false } as const);
-  await saveKit(paths, withObservation(known, copy, observation, root));
+  await saveKit(paths, withObservation(await seenAt(paths, known, root), copy, observation));
+};
+
+/** The kit as it lies where it was found just now. */
+const seenAt = async (paths: HomePaths, known: LedgerKit, root: string): Promise<LedgerKit> => {
+  const { party } = await loadAccount(paths.account);
+  return { ...known, ...(await placeAt(known, root, paths.root, party)) };
 };
 
 const notedCopy = (kit: LedgerKit | undefined, candidate: Judged['candidate']): LedgerCopy | undefined =>
@@ -70,11 +82,12 @@ const refuseOldEpoch = async (paths: HomePaths, { facts }: Pick<Judged, 'facts'>
 
 /**
  * Verifies a stick that was unplugged and plugged in again, then writes the copy into the second slot as well.
- * @throws KeepsetError as {@link verifyStick}; `place/foreign` for a stick this device did not write; `place/stale`, with
- * nothing written, if this device is behind what the stick holds or the server knows.
+ * @throws KeepsetError as {@link verifyStick}; `place/foreign` for a stick this device did not write, or a container on its
+ * own disk; `place/stale`, with nothing written, if this device is behind what the stick holds or the server knows; {@link refuseUnproven} and
+ * {@link refuseOtherShare}, with nothing written.
  */
 export const finishAfterReplug = async (
-  { paths, signer, server }: Unlocked,
+  { paths, vault, signer, server }: Unlocked,
   root: string,
   kit: string | undefined,
   codes: readonly string[],
@@ -89,21 +102,30 @@ export const finishAfterReplug = async (
       `The stick holds epoch ${facts.epoch}; the share on this device is of epoch ${own.epoch}.`,
       fromOption(root),
     );
+  if (judged.damaged !== undefined) throw damagedEntryError(judged.damaged);
   if (noted === undefined || copy === undefined)
     throw new KeepsetError('place/foreign', 'This device did not write this stick.', {
       hint: 'Verify it without --replugged; only the device that wrote it completes it.',
     });
+  await refuseOwnDisk(root, paths.root);
+  if (!judged.mirrored) await refuseUnproven(paths, own ?? { ...copy, keyId: noted.keyId });
+  if (own !== undefined && codes.length > 0) {
+    const share = await vault.open(own.keyId);
+    share.secret.wipe();
+    await refuseOtherShare(report, codes, share);
+  }
   await refuseBehind(server, noted.keyId, { kit: noted.kit, ...copy });
   const mirrored = await mirrorCopy(report, signer, candidate);
-  await saveKit(paths, withObservation(noted, copy, { kind: 'read', afresh: true }, root));
+  await saveKit(paths, withObservation(noted, copy, { kind: 'read', afresh: true }));
   return { ...judged, report: mirrored, mirrored: true };
 };
 
-/** What was written just now was read back from memory only. */
+/** What is about to be written can be read back from memory only: that the medium held it is no evidence of the new state. */
 const noteUnverified = async (paths: HomePaths, { known, candidate }: Judged): Promise<void> => {
   const copy = notedCopy(known, candidate);
-  if (known !== undefined && copy?.state === 'verified')
-    await saveKit(paths, withCopy(known, { ...copy, state: 'written' }));
+  if (known === undefined || copy === undefined || copy.state === 'intended') return;
+  const { readBackAt: _, ...others } = copy;
+  await saveKit(paths, withCopy(known, { ...others, state: 'written' }));
 };
 
 /**
@@ -118,7 +140,7 @@ export const repairStick = async (
   codes: readonly string[],
   kit?: string,
 ): Promise<Judged & { readonly repaired: readonly string[] }> => {
-  const ledger = await loadLedger(paths);
+  const ledger = await readLedger(paths);
   const judged = await judge(root, ledger, codes, kit);
   const repaired = damageOf(judged);
   if (repaired.length === 0) return { ...judged, repaired };
@@ -129,7 +151,7 @@ export const repairStick = async (
     sha256: candidate.sha256,
     ...facts,
   });
-  await repairContainer(judged.report, signer, judged.candidate);
   await noteUnverified(paths, judged);
+  await repairContainer(judged.report, signer, judged.candidate);
   return { ...(await judge(root, ledger, codes, judged.report.container.kit)), repaired };
 };

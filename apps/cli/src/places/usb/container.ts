@@ -15,7 +15,14 @@ import {
   type ContainerReport,
 } from '@keepset/places';
 import { fromOption } from '../behind.ts';
-import { newestWritten, type LedgerCopy, type LedgerKit } from '../ledger.ts';
+import {
+  damagedEntryError,
+  newestWritten,
+  type DamagedEntry,
+  type Ledger,
+  type LedgerCopy,
+  type LedgerKit,
+} from '../ledger.ts';
 
 /** A container that was looked at, and the newest copy in it. */
 export interface Judged {
@@ -23,6 +30,8 @@ export interface Judged {
   readonly candidate: Candidate;
   /** What this device remembers of the stick. */
   readonly known: LedgerKit | undefined;
+  /** Its entry, where that cannot be read. */
+  readonly damaged: DamagedEntry | undefined;
   /** Where the facts come from; `hashes`: the copy is as it was written, by whomever. */
   readonly by: 'code' | 'ledger' | 'hashes';
   readonly facts: CopyFacts | undefined;
@@ -39,21 +48,23 @@ export interface CopyFacts {
 
 /**
  * Finds the container, and its newest copy: with a code by opening, else by what this device remembers, else by what
- * lies beside it.
+ * lies beside it. Where its entry in the ledger is damaged, only a code tells what it holds.
  * @param older whether an older generation than was written is taken all the same
  * @throws KeepsetError `place/not-found`, `place/foreign` (wrong stick, foreign share), `place/stale` (an older
  * generation than was written; without a code, a newer copy that this device did not write), `place/damaged`, `place/locked` (wrong code), `input/invalid-argument` (several).
  */
 export const judge = async (
   root: string,
-  ledger: readonly LedgerKit[],
+  { kits, damaged: unreadable }: Ledger,
   codes: readonly string[],
   kit?: string,
   older = false,
 ): Promise<Judged> => {
-  const sticks = ledger.filter(({ kind }) => kind === 'usb');
+  const sticks = kits.filter(({ kind }) => kind === 'usb');
   const container = await selectContainer(root, sticks, kit);
   const known = sticks.find((stick) => stick.kit === container.kit);
+  const damaged = unreadable.find((entry) => entry.kit === container.kit);
+  if (damaged !== undefined && codes.length === 0) throw damagedEntryError(damaged);
   if (known === undefined && codes.length === 0 && sticks.length > 0)
     throw new KeepsetError('place/foreign', `This device did not write this stick (kit ${container.kit}).`, {
       hint: `It wrote ${sticks.map((stick) => stick.kit).join(', ')}. Plug in that stick, or open this one with its recovery code.`,
@@ -65,7 +76,7 @@ export const judge = async (
       ({ source, sha256 }) => source === 'as-is' && bytesEqual(sha256, judged.candidate.sha256),
     ),
   );
-  return { report, known, mirrored, ...judged };
+  return { report, known, damaged, mirrored, ...judged };
 };
 
 /** The one container on a stick that is meant. @throws KeepsetError as {@link judge} */
@@ -160,8 +171,8 @@ const byLedger = (
  * stay in the other slot when a recovery takes the stick over.
  */
 const refuseNewerUnknown = (report: ContainerReport, { copies }: LedgerKit, chosen: Candidate): void => {
-  const isKnown = (candidate: Candidate): boolean =>
-    copies.some(({ sha256 }) => bytesEqual(sha256, candidate.sha256));
+  const isKnown = (found: Pick<Candidate, 'sha256'>): boolean =>
+    copies.some(({ sha256 }) => bytesEqual(sha256, found.sha256));
   const turnOf = ({ turn = -1 }: Candidate): number => turn;
   const candidates = candidatesOf(report);
   const last = Math.max(...candidates.filter(({ sha256 }) => bytesEqual(sha256, chosen.sha256)).map(turnOf));
@@ -171,7 +182,14 @@ const refuseNewerUnknown = (report: ContainerReport, { copies }: LedgerKit, chos
     report.metadata === null &&
     report.slots[slot].content === 'unchecked' &&
     !report.slots[slot].candidates.some(isKnown);
-  if (!candidates.some((each) => !isKnown(each) && (turnOf(each) > last || isUnplaced(each)))) return;
+  // What cannot be read just now may be whole all the same.
+  const named = slots.flatMap((slot) =>
+    report.slots[slot].candidates.some(isKnown) ? [] : report.slots[slot].named,
+  );
+  const isNewer =
+    candidates.some((each) => !isKnown(each) && (turnOf(each) > last || isUnplaced(each))) ||
+    named.some((each) => !isKnown(each) && each.turn > last);
+  if (!isNewer) return;
   throw new KeepsetError('place/stale', 'The stick holds a newer copy that this device did not write.', {
     hint: nextWithCode(report),
   });

@@ -14,19 +14,22 @@ import {
 import { generateIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { findKeyId } from '../../home/keys.ts';
+import { refuseUnproven } from '../../recovery/record.ts';
 import { behindError, fromOption, refuseBehind } from '../behind.ts';
 import { judge, type Judged } from './container.ts';
 import {
-  loadLedger,
+  damagedEntryError,
   newestWritten,
-  nextGeneration,
+  readLedger,
   saveKit,
   usualDomain,
   withCopy,
   type LedgerCopy,
   type LedgerKit,
 } from '../ledger.ts';
-import { domainOfFolder } from '../look.ts';
+import { domainOfFolder, isOnDevice, placeAt } from '../look.ts';
+import { nextGeneration } from '../numbers.ts';
+import { refuseOtherShare } from '../other-share.ts';
 import { refuseSameMedium } from '../output.ts';
 import { checkCodeOutput, codeLines, encodeCopy, writeCodeSheet, type CodeOutput } from '../sealed-copy.ts';
 import type { Unlocked } from '../unlock.ts';
@@ -39,6 +42,8 @@ export interface WrittenStick {
   readonly epoch: number;
   readonly generation: number;
   readonly state: 'written' | 'verified';
+  /** What it is lost together with. */
+  readonly domain: string;
   /** Only where it was asked for and was not shown yet. */
   readonly code?: string;
 }
@@ -77,7 +82,7 @@ export const createStick = async (
       domain: await domainOfFolder(root, paths.root, share.party, usualDomain({ kind: 'usb', kit: id })),
       copies: [],
     };
-    const generation = nextGeneration(await loadLedger(paths), keyId);
+    const generation = nextGeneration(await readLedger(paths), keyId);
     const { copy, bytes } = await encodeCopy(unlocked, share, generation, kit.recipient);
     const code = openingKeyOf(identity);
     // The sheet first: a stick whose code is on no paper is worth nothing.
@@ -97,7 +102,7 @@ export const createStick = async (
     const showNow = output.show && terminal.canAsk;
     if (showNow) for (const line of codeLines(code)) terminal.note(line);
     await saveKit(paths, withCopy(kit, { ...copy, state: 'written' }));
-    const state = await replugIfPossible(unlocked, terminal, root, id);
+    const state = await replugIfPossible(unlocked, terminal, root, kit);
     return { ...summaryOf(kit, copy, state), ...(output.show && !showNow ? { code } : {}) };
   } finally {
     share.secret.wipe();
@@ -108,7 +113,8 @@ export const createStick = async (
 /**
  * Saves the current share over the older copy on a stick of this device, under the recovery code it has.
  * @param codes where given, what lies there is opened, and may be a copy of this epoch that this device does not know
- * @throws KeepsetError as {@link judge} and {@link saveOver}; `place/foreign` for a stick this device did not write.
+ * @throws KeepsetError as {@link judge}, {@link refuseOtherShare} and {@link saveOver}; `place/foreign` for a stick this
+ * device did not write.
  */
 export const renewStick = async (
   unlocked: Unlocked,
@@ -119,8 +125,9 @@ export const renewStick = async (
 ): Promise<WrittenStick> => {
   const root = resolve(folder);
   const { paths, vault } = unlocked;
-  const judged = await judge(root, await loadLedger(paths), codes);
+  const judged = await judge(root, await readLedger(paths), codes);
   const { known } = judged;
+  if (judged.damaged !== undefined) throw damagedEntryError(judged.damaged);
   if (known === undefined)
     throw new KeepsetError('place/foreign', 'This device did not write this stick.', {
       hint: 'Make a new one: `keepset usb create` on another stick.',
@@ -131,8 +138,11 @@ export const renewStick = async (
       throw new KeepsetError('place/foreign', `This stick is for key ${known.keyId}.`, {
         hint: 'Use a stick of its own for each key.',
       });
-    const copy = await saveOver(unlocked, { ...known, path: root }, judged, share);
-    return summaryOf(known, copy, await replugIfPossible(unlocked, terminal, root, known.kit));
+    await refuseUnproven(paths, share.group);
+    await refuseOtherShare(judged.report, codes, share);
+    const kit = { ...known, ...(await placeAt(known, root, paths.root, share.party)) };
+    const copy = await saveOver(unlocked, kit, judged, share);
+    return summaryOf(kit, copy, await replugIfPossible(unlocked, terminal, root, kit));
   } finally {
     share.secret.wipe();
   }
@@ -156,7 +166,7 @@ export const saveOver = async (
       `The stick holds epoch ${facts.epoch}; the share on this device is of epoch ${epoch}.`,
       fromOption(report.container.root),
     );
-  const generation = Math.max(nextGeneration(await loadLedger(paths), keyId), 1 + (facts?.generation ?? 0));
+  const generation = Math.max(nextGeneration(await readLedger(paths), keyId), 1 + (facts?.generation ?? 0));
   const { copy, bytes } = await encodeCopy(unlocked, share, generation, known.recipient);
   await refuseBehind(server, keyId, { kit: known.kit, ...copy });
   await saveKit(paths, withCopy(known, copy));
@@ -178,21 +188,28 @@ const refuseContainers = async (root: string): Promise<void> => {
 };
 
 const summaryOf = (
-  { kit, keyId }: LedgerKit,
+  kit: LedgerKit,
   { epoch, generation }: LedgerCopy,
   state: WrittenStick['state'],
-): WrittenStick => ({ kit, keyId, epoch, generation, state });
+): WrittenStick => ({
+  kit: kit.kit,
+  keyId: kit.keyId,
+  epoch,
+  generation,
+  state,
+  domain: kit.domain ?? usualDomain(kit),
+});
 
 const replugIfPossible = async (
   unlocked: Unlocked,
   terminal: Terminal,
   root: string,
-  kit: string,
+  kit: LedgerKit,
 ): Promise<WrittenStick['state']> => {
-  if (!terminal.canAsk) return 'written';
+  if (!terminal.canAsk || isOnDevice(kit)) return 'written';
   terminal.note('Written. What was read back may come from memory, not from the stick.');
   if (!(await terminal.askYesNo('Unplug the stick and plug it in again. Is it back?'))) return 'written';
   // Without the code: that it is still in memory proves nothing of what was written down.
-  await finishAfterReplug(unlocked, root, kit, []);
+  await finishAfterReplug(unlocked, root, kit.kit, []);
   return 'verified';
 };

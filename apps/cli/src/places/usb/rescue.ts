@@ -5,7 +5,8 @@ import { resolve } from 'node:path';
 import { KeepsetError } from '@keepset/bytes';
 import { rescueShares, type RawImage } from '@keepset/places';
 import type { Terminal } from '../../terminal/terminal.ts';
-import { freshPaths, mediumOf, writeNew } from '../output.ts';
+import { mediumOf, numberOf } from '../medium.ts';
+import { freshPaths, writeNew } from '../output.ts';
 import { tenths } from '../progress.ts';
 
 /** A share that was found and written out. */
@@ -58,7 +59,8 @@ export const rescueImage = async (
 /** What is written to a medium that is being searched may lie over what is looked for. */
 const refuseOwnMedium = async (path: string, out: string): Promise<void> => {
   const facts = await stat(path).catch(() => null);
-  if (facts?.isBlockDevice() === true && facts.rdev === (await mediumOf(out)))
+  // Not one that merely lies on the same disk: another partition is written to without harm.
+  if (facts?.isBlockDevice() === true && (await mediumOf(out)).has(numberOf(facts.rdev)))
     throw new KeepsetError('place/foreign', `${resolve(out)} lies on the medium that is searched.`, {
       hint: 'Choose a folder elsewhere.',
     });
