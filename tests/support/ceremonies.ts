@@ -31,16 +31,14 @@ import {
   copyOf,
   deviceOf,
   finishRequests,
-  newLife,
   openDevice,
   openServer,
   openStores,
-  untilDeath,
   wireTo,
   type Granularity,
-  type Life,
   type World,
 } from './crash.ts';
+import { newLife, untilDeath, type Life } from './life.ts';
 
 /** What devices do together. */
 export interface Ceremony {
