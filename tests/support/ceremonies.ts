@@ -145,7 +145,7 @@ export const dieEverywhere = async <T>(
 };
 
 /** The request to sign a text, in the form the scheme takes. */
-export const requestFor = (scheme: Scheme, text: string): SignRequest => ({
+export const requestFor = (scheme: Scheme, text = 'hello'): SignRequest => ({
   message:
     scheme === 'schnorr-secp256k1'
       ? new Uint8Array(createHash('sha256').update(text).digest())

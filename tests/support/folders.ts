@@ -35,13 +35,15 @@ export const hashesOf = (...folders: readonly string[]): ReadonlySet<string> =>
     folders.flatMap(filesIn).map((path) => createHash('sha256').update(readFileSync(path)).digest('hex')),
   );
 
-/** A folder on another medium than the temporary folder; whoever asks removes it. */
+/** A folder on another medium than the temporary folder, gone when the test file has ended. */
 export const otherMedium = (): string => {
   const found = ['/dev/shm', '/run', '/var/tmp', '/Volumes'].find(
     (folder) => existsSync(folder) && statSync(folder).dev !== statSync(tmpdir()).dev && isWritable(folder),
   );
   if (found === undefined) throw new Error('this test needs a second file system, such as /dev/shm');
-  return mkdtempSync(join(found, 'keepset-test-'));
+  const folder = mkdtempSync(join(found, 'keepset-test-'));
+  made.push(folder);
+  return folder;
 };
 const isWritable = (folder: string): boolean => {
   try {
