@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { failure, joinCode, joining, succeed, together, type Device } from '../support/commands.ts';
 import { createStick, imageOf } from '../support/copies.ts';
 import { reading } from '../support/media.ts';
-import { bin, keepset, start } from '../support/processes.ts';
+import { bin, start } from '../support/processes.ts';
 import { expectSigns, expectSignsTogether, expectUseless, signing } from '../support/signing.ts';
 import {
   emptyHome,

@@ -28,7 +28,7 @@ import {
   slotOf,
 } from '../support/copies.ts';
 import { reading, scan } from '../support/media.ts';
-import { keepset, onTerminal } from '../support/processes.ts';
+import { onTerminal } from '../support/processes.ts';
 import { expectSigns, expectUseless } from '../support/signing.ts';
 import {
   addDevice,

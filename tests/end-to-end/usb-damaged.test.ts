@@ -18,7 +18,6 @@ import { deviceAt, failure, succeed, type Device } from '../support/commands.ts'
 import { containerOf, createWholeStick, imageOf, slotOf, verifyFails, type Copy } from '../support/copies.ts';
 import { temporaryFolder } from '../support/folders.ts';
 import { reading } from '../support/media.ts';
-import { keepset } from '../support/processes.ts';
 import { makeKey, newWorld, phoneAndLaptop } from '../support/world.ts';
 
 const work = temporaryFolder();

@@ -1,6 +1,6 @@
 /** Commands as tests run them: what must succeed, what must fail, and what several devices do together. */
 import { expect } from 'vitest';
-import { bin, errorOf, keepsetJson, start, untilSaid, type Running } from './processes.ts';
+import { bin, errorOf, keepsetJson, onlyObject, start, untilSaid, type Running } from './processes.ts';
 
 export type Json = Record<string, unknown>;
 
@@ -60,5 +60,5 @@ export const together = async (
   );
   const [ended] = await Promise.all([running.ended, ...joined]);
   expect(ended, ended.stderr).toMatchObject({ code: 0 });
-  return JSON.parse(ended.stdout) as Json;
+  return onlyObject(ended.stdout);
 };

@@ -62,7 +62,9 @@ export const keygenTogether = (
   meet(
     (prompts) => runKeygen(device, spec, prompts),
     new Map(
-      [...others].map(([party, other]) => [party, (group) => joinKeygen(other.device, group)] as const),
+      [...others].map(
+        ([party, other]) => [party, (group: Group) => joinKeygen(other.device, group)] as const,
+      ),
     ),
     others,
   );
