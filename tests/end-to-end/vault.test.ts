@@ -5,7 +5,7 @@ import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync 
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { decodeCbor } from '@keepset/bytes';
-import { failure, joinCode, joining, succeed, together, type Device } from '../support/commands.ts';
+import { joinCode, joining, refusal, succeed, together, type Device } from '../support/commands.ts';
 import { temporaryFolder } from '../support/folders.ts';
 import { bin, keepset, start } from '../support/processes.ts';
 import { makeKey, newWorld, phoneAndLaptop } from '../support/world.ts';
@@ -49,10 +49,10 @@ describe('a key that opens files', () => {
     const shown = await keepset(['show', ...phone.args]);
     expect(shown.stdout).toContain('2 of 3 must open together');
     expect(shown.stdout).toContain(recipient);
-    const error = await failure(['sign', at('will.txt'), ...phone.args]);
+    const error = await refusal(['sign', at('will.txt'), ...phone.args]);
     expect(error.code).toBe('input/unsupported');
     expect(error.hint).toContain('keepset open');
-    expect(await failure(['derive', 'm/0', ...phone.args])).toMatchObject({ code: 'input/unsupported' });
+    expect(await refusal(['derive', 'm/0', ...phone.args])).toMatchObject({ code: 'input/unsupported' });
   });
 });
 
@@ -71,11 +71,11 @@ describe('keepset seal', () => {
 
   it('never replaces a file unasked', async () => {
     const before = readFileSync(at('will.txt.age'));
-    expect(await failure(['seal', at('will.txt'), ...phone.args])).toMatchObject({ code: 'place/exists' });
+    expect(await refusal(['seal', at('will.txt'), ...phone.args])).toMatchObject({ code: 'place/exists' });
     expect(readFileSync(at('will.txt.age'))).toEqual(before);
     await succeed(['seal', at('will.txt'), '--force', ...phone.args]);
     expect(readFileSync(at('will.txt.age'))).not.toEqual(before);
-    expect(await failure(['seal', at('will.txt'), '--out', work, '--force', ...phone.args])).toMatchObject({
+    expect(await refusal(['seal', at('will.txt'), '--out', work, '--force', ...phone.args])).toMatchObject({
       code: 'place/exists',
     });
     expect(readdirSync(work).filter((name) => name.endsWith('.part'))).toEqual([]);
@@ -86,14 +86,14 @@ describe('keepset seal', () => {
     await succeed(['seal', at('will.txt'), '--to', recipient, '--out', at('by-nobody.age'), ...nobody]);
     const piped = await keepset(['seal', '-', '--to', recipient, '--out', at('piped.age')], { input: text });
     expect(piped).toMatchObject({ code: 0, stdout: expect.stringContaining(at('piped.age')) });
-    expect(await failure(['seal', work, ...phone.args])).toMatchObject({ code: 'input/invalid-argument' });
+    expect(await refusal(['seal', work, ...phone.args])).toMatchObject({ code: 'input/invalid-argument' });
     for (const to of ['age1tag1qqqq', 'age1qqqq', 'nonsense', recipient.replace('tag1q', 'tag1p')])
       expect(
-        await failure(['seal', at('will.txt'), '--to', to, '--out', at('no.age'), ...nobody]),
+        await refusal(['seal', at('will.txt'), '--to', to, '--out', at('no.age'), ...nobody]),
       ).toMatchObject({ code: 'input/malformed' });
     expect(existsSync(at('no.age'))).toBe(false);
     expect(readdirSync(work).filter((name) => name.endsWith('.part'))).toEqual([]);
-    expect(await failure(['seal', at('missing'), ...phone.args])).toMatchObject({
+    expect(await refusal(['seal', at('missing'), ...phone.args])).toMatchObject({
       code: 'input/invalid-argument',
     });
   });
@@ -140,7 +140,7 @@ describe('keepset open', () => {
       const out = ['--out', at('never'), '--with', 'laptop'];
       const opening = start(process.execPath, [bin, 'open', at('will.txt.age'), ...out, ...phone.args]);
       const join = ['join', await joinCode(opening, 'laptop'), ...theirs, ...laptop.args];
-      expect(await failure(join)).toMatchObject({ code });
+      expect(await refusal(join)).toMatchObject({ code });
       opening.child.kill('SIGKILL');
       await opening.ended;
       expect(existsSync(at('never'))).toBe(false);
@@ -192,13 +192,13 @@ describe('keepset open', () => {
     ];
     for (const [name, content, code] of bad) {
       writeFileSync(at(`${name}.age`), content, 'latin1');
-      expect(await failure(['open', at(`${name}.age`), ...phone.args]), name).toMatchObject({ code });
+      expect(await refusal(['open', at(`${name}.age`), ...phone.args]), name).toMatchObject({ code });
       expect(existsSync(at(name))).toBe(false);
     }
-    expect(await failure(['open', at('will.txt.age'), ...phone.args])).toMatchObject({
+    expect(await refusal(['open', at('will.txt.age'), ...phone.args])).toMatchObject({
       code: 'place/exists',
     });
-    expect(await failure(['open', at('missing.age'), ...phone.args])).toMatchObject({
+    expect(await refusal(['open', at('missing.age'), ...phone.args])).toMatchObject({
       code: 'input/invalid-argument',
     });
     // None of these asked the server for anything.
@@ -222,7 +222,7 @@ describe('keepset open', () => {
     ];
     for (const [name, bytes] of altered) {
       writeFileSync(at(`${name}.age`), bytes);
-      expect((await failure(['open', at(`${name}.age`), ...phone.args])).code, name).toMatch(
+      expect((await refusal(['open', at(`${name}.age`), ...phone.args])).code, name).toMatch(
         /^input\/(malformed|unknown-key)$/,
       );
       expect(existsSync(at(name)), name).toBe(false);
@@ -245,7 +245,7 @@ describe('the life of the key', () => {
     for (const name of readdirSync(shares).filter((each) => each.includes(pair))) rmSync(join(shares, name));
     writeFileSync(join(shares, old), copy);
     const stale = ['open', at('pair.age'), '--out', at('late'), ...laptop.args];
-    expect(await failure(stale)).toMatchObject({ code: 'abort/wrong-epoch' });
+    expect(await refusal(stale)).toMatchObject({ code: 'abort/wrong-epoch' });
     expect(existsSync(at('late'))).toBe(false);
   });
 });
@@ -255,7 +255,7 @@ describe('a key of which the server holds no share', () => {
     const policy = ['--policy', 'and(phone,laptop)'];
     const key = await makeKey(phone, ['--scheme', 'ecdh-p256', ...policy], { laptop });
     await succeed(['seal', at('will.txt'), '--key', key, '--out', at('ours.age'), ...laptop.args]);
-    const alone = await failure(['open', at('ours.age'), ...phone.args]);
+    const alone = await refusal(['open', at('ours.age'), ...phone.args]);
     expect(alone).toMatchObject({ code: 'policy/unsatisfied' });
     const before = logSize();
     await together(['open', at('ours.age'), '--with', 'laptop', ...phone.args], {
@@ -269,7 +269,7 @@ describe('a key of which the server holds no share', () => {
 describe('a frozen key', () => {
   it('opens nothing', async () => {
     await succeed(['freeze', vault, ...phone.args]);
-    expect(await failure(['open', at('will.txt.age'), '--out', at('frozen'), ...laptop.args])).toMatchObject({
+    expect(await refusal(['open', at('will.txt.age'), '--out', at('frozen'), ...laptop.args])).toMatchObject({
       code: 'policy/frozen',
     });
     expect(existsSync(at('frozen'))).toBe(false);

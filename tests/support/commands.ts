@@ -12,13 +12,18 @@ export const succeed = async (args: readonly string[]): Promise<Json> => {
   return json;
 };
 
-/** The error of a command that must fail, with a next step. */
+/** The error of a command that must fail. */
+export const refusal = async (args: readonly string[]): Promise<ReturnType<typeof errorOf>> => {
+  const ended = await keepsetJson(args);
+  expect(ended.code, JSON.stringify(ended.json)).not.toBe(0);
+  return errorOf(ended);
+};
+
+/** The same, and it must name a next step. */
 export const failure = async (
   args: readonly string[],
 ): Promise<{ code: string; message: string; hint: string }> => {
-  const ended = await keepsetJson(args);
-  expect(ended.code, JSON.stringify(ended.json)).not.toBe(0);
-  const { code, message, hint = '' } = errorOf(ended);
+  const { code, message, hint = '' } = await refusal(args);
   expect(hint, `${code} says what to do next`).not.toBe('');
   return { code, message, hint };
 };
