@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Secret, bytesEqual } from '@keepset/bytes';
 import { drillOpening, drillRequest, runDrill, runKeygen, type Scheme } from '@keepset/ceremony';
 import { startServer, type RunningServer } from '@keepset/server';
-import { deviceAt, failure, joinCode, succeed, type Device, type Json } from '../support/commands.ts';
+import { deviceAt, failure, joinCode, refusal, succeed, type Device, type Json } from '../support/commands.ts';
 import {
   appDomain,
   backUpToCloud,
@@ -38,8 +38,8 @@ let phone: Device;
 /** Runs a command of the phone, which must succeed. */
 const onPhone = (args: readonly string[]): Promise<Json> => succeed([...args, ...phone.args]);
 /** The error of one that must fail. */
-const failsOnPhone = (args: readonly string[]): ReturnType<typeof failure> =>
-  failure([...args, ...phone.args]);
+const failsOnPhone = (args: readonly string[]): ReturnType<typeof refusal> =>
+  refusal([...args, ...phone.args]);
 const proofOf = async (keyId: string, kit: string): Promise<string> =>
   (await copyHealth(phone, keyId, kit)).proof;
 interface Print {
