@@ -9,7 +9,7 @@ import { hashesOf, otherMedium, temporaryFolder } from '../support/folders.ts';
 import { stateOf } from '../support/media.ts';
 import { command, newLife, type Life } from '../support/mortal.ts';
 import { solo } from '../support/recovery-ways.ts';
-import type { Json } from '../support/recovery.ts';
+import type { Json } from '../support/commands.ts';
 import { copyFolder, done, madeFolder, openScene, tried, type Scene } from '../support/scene.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -22,10 +22,7 @@ beforeAll(async () => {
   await solo(scene);
   home = ['--home', scene.at('phone')];
 });
-afterAll(async () => {
-  await scene.close();
-  rmSync(elsewhere, { recursive: true, force: true });
-});
+afterAll(() => scene.close());
 
 /** A folder on another medium than the device. */
 const folderElsewhere = (): string => mkdtempSync(join(elsewhere, 'folder-'));

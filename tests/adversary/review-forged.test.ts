@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeEach, afterEach, expect, it, vi } from 'vitest';
+import { beforeEach, afterEach, expect, it, vi } from 'vitest';
 import { forge } from '../support/forge.ts';
 import { filesIn, hashesOf, otherMedium, temporaryFolder } from '../support/folders.ts';
 import { stateOf } from '../support/media.ts';
@@ -20,7 +20,6 @@ import { done, expectSignature, madeFolder, openScene, tried, type Scene } from 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const elsewhere = otherMedium();
-afterAll(() => rmSync(elsewhere, { recursive: true, force: true }));
 
 let scene: Scene;
 beforeEach(async () => {

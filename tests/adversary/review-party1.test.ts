@@ -7,9 +7,9 @@ import { KeepsetError, decodeCbor, encodeCbor, utf8ToBytes } from '@keepset/byte
 import { runKeygen, runPresign, runRefresh, runSign, type GroupKey } from '@keepset/ceremony';
 import { startServer, type RunningServer, type ServerOptions } from '@keepset/server';
 import { protocolFor } from '@keepset/threshold';
-import { printInvite } from '@keepset/transport';
 import type { RelayedBlob, SessionStart, SignStart, StepRequest } from '@keepset/wire';
 import { newDevice, type TestDevice } from '../support/device.ts';
+import { addDevice } from '../support/meeting.ts';
 import { serverOptions } from '../support/server.ts';
 import { signRequestOf } from '../support/steps.ts';
 
@@ -23,12 +23,7 @@ beforeAll(async () => {
   options = serverOptions();
   server = await startServer(options);
   phone = await newDevice(server.invite());
-  const code = await phone.device.transport.invite();
-  const { server: url, pin } = phone.account;
-  laptop = await newDevice(
-    printInvite({ server: url, code, ...(pin === undefined ? {} : { pin }) }),
-    'laptop',
-  );
+  laptop = await addDevice(phone, 'laptop');
   key = await runKeygen(phone.device, { scheme: 'ecdsa-secp256k1', policy: 'and(server,phone)' });
 });
 afterAll(async () => {

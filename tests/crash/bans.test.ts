@@ -11,14 +11,13 @@ import {
   closeServer,
   copyOf,
   deviceOf,
-  newLife,
   newWorld,
   openDevice,
   openServer,
-  untilDeath,
   wireTo,
   type World,
 } from '../support/crash.ts';
+import { newLife, untilDeath } from '../support/life.ts';
 
 // Many runs: on a busy machine they take their time.
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });

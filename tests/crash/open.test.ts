@@ -14,16 +14,14 @@ import {
   copyOf,
   deviceOf,
   finishRequests,
-  newLife,
   newWorld,
   openDevice,
   openServer,
-  untilDeath,
   wireTo,
-  type Life,
   type OpenServer,
   type World,
 } from '../support/crash.ts';
+import { newLife, untilDeath, type Life } from '../support/life.ts';
 import { openRequestOf, type Step } from '../support/steps.ts';
 
 // Many real processes or runs: on a busy machine they take their time.

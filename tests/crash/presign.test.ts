@@ -14,17 +14,15 @@ import {
   copyOf,
   deviceOf,
   finishRequests,
-  newLife,
   newWorld,
   openDevice,
   openServer,
-  untilDeath,
   wireTo,
-  type Life,
   type OpenServer,
   type Wire,
   type World,
 } from '../support/crash.ts';
+import { newLife, untilDeath, type Life } from '../support/life.ts';
 
 // Many runs: on a busy machine they take their time.
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });

@@ -12,17 +12,15 @@ import {
   copyOf,
   deviceOf,
   finishRequests,
-  newLife,
   newWorld,
   openDevice,
   openServer,
-  untilDeath,
   wireTo,
-  type Life,
   type OpenServer,
   type Wire,
   type World,
 } from '../support/crash.ts';
+import { newLife, untilDeath, type Life } from '../support/life.ts';
 import { signRequestOf, type Step } from '../support/steps.ts';
 
 // Many real processes or runs: on a busy machine they take their time.

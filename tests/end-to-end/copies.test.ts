@@ -1,27 +1,31 @@
 /** Copies follow the share through the changes that need several devices: a reshare and a repair, on every side. */
-import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { makeBackup, modernDialect } from '../../packages/places/test/backup-maker.ts';
+import { failure, joining, succeed, together, type Device, type Json } from '../support/commands.ts';
+import {
+  backUpToCloud,
+  copyHealth,
+  filesOf,
+  finderPasswordOptions,
+  makeFinderBackup,
+  shareFileOf,
+  type Copy,
+  type CopyHealth,
+} from '../support/copies.ts';
 import { temporaryFolder } from '../support/folders.ts';
 import { startSecretService, type SecretService } from '../support/secret-service.ts';
+import { expectSigns, expectUseless } from '../support/signing.ts';
 import {
-  addDevice,
   emptyHome,
-  expectSigns,
-  expectUseless,
-  failure,
-  joining,
+  makeKey,
   newPhone,
   newWorld,
+  phoneAndLaptop,
   publicKeyOf,
-  succeed,
   takenAway,
-  together,
-  type Device,
-  type Json,
   type World,
-} from '../support/recovery.ts';
+} from '../support/world.ts';
 
 // Many real processes: on a busy machine they take their time.
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
@@ -31,33 +35,21 @@ let phone: Device;
 let laptop: Device;
 beforeAll(async () => {
   world = await newWorld();
-  phone = await newPhone(world);
-  laptop = await addDevice(world, phone, 'laptop');
+  ({ phone, laptop } = await phoneAndLaptop(world));
 });
 
-interface Folder {
+/** A copy, and the device that knows of it. */
+interface Kept extends Copy {
   readonly device: Device;
-  readonly root: string;
-  readonly kit: string;
-  readonly code: string;
 }
-const copyOf = async (device: Device, keyId: string): Promise<Folder> => {
-  const root = temporaryFolder();
-  const args = ['backup', root, '--cloud', 'icloud', '--show-code', '--key', keyId];
-  const { kit, code } = await succeed([...args, ...device.args]);
-  return { device, root, kit: kit as string, code: code as string };
-};
-const newKey = async (scheme: string): Promise<string> => {
-  const args = ['keygen', '--scheme', scheme, '--policy', 'thresh(2,server,phone,laptop)', ...phone.args];
-  return (await together(args, { laptop: joining(laptop) }))['keyId'] as string;
-};
-/** As health lists it. */
-const stateOf = async ({ device, kit }: Folder, keyId: string): Promise<Json | undefined> => {
-  const { keys } = await succeed(['health', '--key', keyId, ...device.args]);
-  return (keys as { copies: Json[] }[])[0]?.copies.find(({ id }) => id === kit);
-};
-const files = ({ root, kit }: Folder): string[] => readdirSync(join(root, `keepset-${kit}`));
-const openedAt = ({ device, root, code }: Folder): Promise<Json> =>
+const copyOf = async (device: Device, keyId: string): Promise<Kept> => ({
+  device,
+  ...(await backUpToCloud(temporaryFolder(), device, '--key', keyId)),
+});
+const newKey = (scheme: string): Promise<string> =>
+  makeKey(phone, ['--scheme', scheme, '--policy', 'thresh(2,server,phone,laptop)'], { laptop });
+const stateOf = ({ device, kit }: Kept, keyId: string): Promise<CopyHealth> => copyHealth(device, keyId, kit);
+const openedAt = ({ device, root, code }: Kept): Promise<Json> =>
   succeed(['drill', root, '--code', code, '--offline', ...device.args]);
 
 it.each(['ed25519', 'ecdsa-secp256k1'])(
@@ -73,7 +65,7 @@ it.each(['ed25519', 'ecdsa-secp256k1'])(
     );
     expect(changed).toMatchObject({ epoch: 1, policy, retired: true, copies: [{ outcome: 'rewritten' }] });
     for (const copy of copies) {
-      expect(files(copy)).toEqual([expect.stringContaining(`${keyId}.1.`)]);
+      expect(filesOf(copy)).toEqual([expect.stringContaining(`${keyId}.1.`)]);
       expect(await stateOf(copy, keyId)).toMatchObject({ epoch: 1, proof: 'read back' });
       expect(await openedAt(copy)).toMatchObject({ epoch: 1, proof: 'decrypted' });
     }
@@ -84,21 +76,13 @@ describe.runIf(process.platform === 'linux')('in the keyring of the desktop', ()
   let service: SecretService;
   let owner: Device;
   let keyId: string;
-  let copy: Folder;
+  let copy: Kept;
   let drill: readonly string[];
   beforeAll(async () => {
     service = await startSecretService();
     vi.stubEnv('DBUS_SESSION_BUS_ADDRESS', service.address);
     owner = await newPhone(world);
-    const made = await succeed([
-      'keygen',
-      '--scheme',
-      'ed25519',
-      '--policy',
-      'and(server,phone)',
-      ...owner.args,
-    ]);
-    keyId = made['keyId'] as string;
+    keyId = await makeKey(owner, ['--scheme', 'ed25519', '--policy', 'and(server,phone)']);
     const { kit, code } = await succeed(['backup', '--keyring', '--show-code', ...owner.args]);
     copy = { device: owner, root: '', kit: kit as string, code: code as string };
     drill = ['drill', '--copy', copy.kit, '--code', copy.code, ...owner.args];
@@ -181,11 +165,8 @@ it('are rewritten after a repair where it changed what they hold beside the secr
   const before = await openedAt(helper);
   // The helper's copy as it was before the repair, in a Finder backup too.
   const backup = join(temporaryFolder(), 'backup');
-  const content = readFileSync(join(helper.root, `keepset-${helper.kit}`, files(helper)[0] ?? ''));
-  makeBackup(backup, 'finder', modernDialect, [{ domain: 'AppDomain-x', path: 'Documents/a.age', content }]);
-  const password = join(temporaryFolder(), 'password');
-  writeFileSync(password, 'finder\n');
-  const opening = ['--code', helper.code, '--copy-passphrase-file', password];
+  makeFinderBackup(backup, { 'a.age': readFileSync(shareFileOf(helper)) });
+  const opening = ['--code', helper.code, ...finderPasswordOptions()];
   const add = ['finder-backup', 'add', backup, ...opening, ...phone.args];
   const inBackup = await succeed(add);
   const own = join(laptop.home, 'shares');
@@ -206,8 +187,8 @@ it('are rewritten after a repair where it changed what they hold beside the secr
   for (const copy of [helper, lost]) {
     const state = await stateOf(copy, keyId);
     expect(state).toMatchObject({ epoch: 0, proof: 'read back' });
-    expect(state?.['stale']).toBeUndefined();
-    expect(files(copy)).toHaveLength(1);
+    expect(state.stale).toBeUndefined();
+    expect(filesOf(copy)).toHaveLength(1);
   }
   const after = await openedAt(helper);
   expect(after['generation']).toBeGreaterThan(before['generation'] as number);

@@ -4,27 +4,19 @@
  */
 import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { beforeAll, expect, it, vi } from 'vitest';
+import { failure, succeed, type Device, type Json } from '../support/commands.ts';
+import { backUpToCloud, createStick } from '../support/copies.ts';
 import { otherMedium } from '../support/folders.ts';
 import { reading } from '../support/media.ts';
 import { keepset, run } from '../support/processes.ts';
-import {
-  failure,
-  newPhone,
-  newWorld,
-  publicKeyOf,
-  expectSigns,
-  succeed,
-  type Device,
-  type Json,
-  type World,
-} from '../support/recovery.ts';
+import { expectSigns } from '../support/signing.ts';
+import { makeKey, newPhone, newWorld, publicKeyOf, type World } from '../support/world.ts';
 
 // Many real processes: on a busy machine they take their time.
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 const stick = otherMedium();
-afterAll(() => rmSync(stick, { recursive: true, force: true }));
 
 let world: World;
 let phone: Device;
@@ -49,16 +41,12 @@ const health = async (keyId: string): Promise<Health> =>
 const copyOf = async (keyId: string, kit: string): Promise<Json | undefined> =>
   (await health(keyId)).copies.find(({ id }) => id === kit);
 
-const backUp = async (root: string): Promise<{ kit: string; code: string; generation: number }> =>
-  (await say('backup', root, '--cloud', 'icloud', '--show-code')) as never;
-
 it('costs the knowledge of one copy, which its code brings back: stick, folder and printed kit', async () => {
-  const keyId = (await say('keygen', '--scheme', 'ed25519'))['keyId'] as string;
+  const keyId = await makeKey(phone);
   const publicKey = await publicKeyOf(phone, keyId);
   const drive = world.folder('drive');
-  const folder = await backUp(drive);
-  const made = await say('usb', 'create', stick, '--show-code');
-  const [kit, code] = [made['kit'] as string, made['code'] as string];
+  const folder = await backUpToCloud(drive, phone);
+  const { kit, code } = await createStick(stick, phone);
   // The damaged entry knows the highest number of all.
   const { generation: highest } = (await say('usb', 'create', stick, '--again')) as { generation: number };
   await say('usb', 'verify', stick, '--replugged', '--code', code);
@@ -103,7 +91,7 @@ it('costs the knowledge of one copy, which its code brings back: stick, folder a
   });
 
   // A new copy gets a number that none had, and a refresh says what it could not rewrite.
-  const second = await backUp(world.folder('drive'));
+  const second = (await say('backup', world.folder('drive'), '--show-code')) as { generation: number };
   expect(second.generation).toBeGreaterThan(highest);
   const refreshed = await keepset(['refresh', ...phone.args]);
   expect(refreshed).toMatchObject({ code: 0 });
@@ -163,10 +151,7 @@ it('costs the knowledge of one copy, which its code brings back: stick, folder a
 });
 
 it('a damaged share hides no other key from health, and is no protected one', async () => {
-  const [whole, broken] = [
-    (await say('keygen', '--scheme', 'ed25519'))['keyId'] as string,
-    (await say('keygen', '--scheme', 'ed25519'))['keyId'] as string,
-  ];
+  const [whole, broken] = [await makeKey(phone), await makeKey(phone)];
   const shares = join(phone.home, 'shares');
   const [file = ''] = readdirSync(shares).filter((name) => name.startsWith(broken));
   damage(join(shares, file));

@@ -1,7 +1,6 @@
 /** Several devices and one server, over real HTTPS: keys for more than two parties, and the life of a key. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createHash } from 'node:crypto';
-import { utf8ToBytes, type KeepsetError } from '@keepset/bytes';
+import type { KeepsetError } from '@keepset/bytes';
 import {
   joinGroup,
   joinKeygen,
@@ -22,8 +21,9 @@ import {
   type SignRequest,
 } from '@keepset/ceremony';
 import { createApproval, startServer, type RunningServer } from '@keepset/server';
+import { requestFor } from '../support/ceremonies.ts';
 import { newDevice, type TestDevice } from '../support/device.ts';
-import { addDevice, code, meet, type Meeting } from '../support/meeting.ts';
+import { addDevice, code, keygenTogether, meet, type Meeting } from '../support/meeting.ts';
 import { serverOptions } from '../support/server.ts';
 
 const options = serverOptions();
@@ -51,14 +51,10 @@ const everyone = (): ReadonlyMap<string, TestDevice> =>
   ]);
 
 const keygen = async (scheme: Scheme, policy: string, others: readonly string[]): Promise<GroupKey> => {
-  const devices = everyone();
-  const joiners = new Map(
-    others.map((party) => [party, (group: Group) => joinKeygen(deviceOf(party).device, group)] as const),
-  );
-  const { started, joined, digits } = await meet(
-    (prompts) => runKeygen(phone.device, { scheme, policy }, prompts),
-    joiners,
-    devices,
+  const { started, joined, digits } = await keygenTogether(
+    phone,
+    { scheme, policy },
+    new Map(others.map((party) => [party, deviceOf(party)])),
   );
   expect(new Set(digits).size).toBe(1);
   expect(digits[0]).toMatch(/^\d{5} \d{5} \d{5} \d{5}$/);
@@ -71,14 +67,6 @@ const deviceOf = (party: string): TestDevice => {
   if (device === undefined) throw new Error(`no device plays ${party}`);
   return device;
 };
-
-const requestFor = (scheme: Scheme, text: string): SignRequest => ({
-  message:
-    scheme === 'schnorr-secp256k1'
-      ? new Uint8Array(createHash('sha256').update(text).digest())
-      : utf8ToBytes(text),
-  digest: scheme.startsWith('ecdsa') ? 'sha256' : 'none',
-});
 
 const expectSigns = async (party: string, key: GroupKey, text = `signed by ${party}`): Promise<void> => {
   const request = requestFor(key.scheme, text);

@@ -1,27 +1,17 @@
 /** The last resort: a key put together from copies, on a computer that knows no server, judged by programs that are not ours. */
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { HDKey } from '@scure/bip32';
 import { WIF } from '@scure/btc-signer';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { failure, joining, succeed, together, type Device } from '../support/commands.ts';
+import { codeFile, createStick, imageOf, type Copy } from '../support/copies.ts';
 import { reading } from '../support/media.ts';
 import { keepset, onTerminal, run } from '../support/processes.ts';
-import {
-  addDevice,
-  emptyHome,
-  failure,
-  joining,
-  newPhone,
-  newWorld,
-  openssl,
-  publicKeyOf,
-  succeed,
-  together,
-  type Device,
-  type World,
-} from '../support/recovery.ts';
+import { expectValid, fileToSign, openssl } from '../support/signing.ts';
+import { emptyHome, makeKey, newWorld, phoneAndLaptop, publicKeyOf, type World } from '../support/world.ts';
 
 // Many real processes: on a busy machine they take their time.
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
@@ -31,8 +21,7 @@ let phone: Device;
 let laptop: Device;
 beforeAll(async () => {
   world = await newWorld();
-  phone = await newPhone(world);
-  laptop = await addDevice(world, phone, 'laptop');
+  ({ phone, laptop } = await phoneAndLaptop(world));
 });
 
 interface Kept {
@@ -45,25 +34,15 @@ interface Kept {
 
 /** A key of which phone and laptop each have a copy on a stick, and the codes in one file. */
 const keep = async (scheme: string, policy = 'thresh(2,server,phone,laptop)'): Promise<Kept> => {
-  const made = await together(['keygen', '--scheme', scheme, '--policy', policy, ...phone.args], {
-    laptop: joining(laptop),
-  });
-  const keyId = made['keyId'] as string;
-  const sticks: string[] = [];
-  const lines: string[] = [];
-  for (const { args } of [phone, laptop]) {
-    const root = world.folder('stick');
-    const { code } = await succeed(['usb', 'create', root, '--show-code', '--key', keyId, ...args]);
-    sticks.push(root);
-    lines.push(code as string);
-  }
-  const codes = join(world.folder('paper'), 'codes.txt');
-  writeFileSync(codes, `${lines.join('\n')}\n`);
+  const keyId = await makeKey(phone, ['--scheme', scheme, '--policy', policy], { laptop });
+  const copies: Copy[] = [];
+  for (const device of [phone, laptop])
+    copies.push(await createStick(world.folder('stick'), device, '--key', keyId));
   return {
     keyId,
     publicKey: await publicKeyOf(phone, keyId),
-    sticks,
-    codes,
+    sticks: copies.map(({ root }) => root),
+    codes: codeFile(...copies.map(({ code }) => code)),
   };
 };
 
@@ -100,21 +79,10 @@ describe('keepset export --last-resort', () => {
       expect((await run('openssl', ['pkey', '-in', out, '-check', '-noout'])).stdout).toContain(
         'Key is valid',
       );
-      const folder = world.folder('signed');
-      const [file, signature, pem] = ['file', 'signature', 'key.pem'].map((name) => join(folder, name)) as [
-        string,
-        string,
-        string,
-      ];
-      writeFileSync(file, 'what is signed');
-      writeFileSync(pem, key.publicKey);
-      const signed = await openssl(['-sign', '-inkey', out, '-in', file, '-out', signature], key.publicKey);
-      expect(signed).toMatchObject({ code: 0 });
-      const verified = await openssl(
-        ['-verify', '-pubin', '-inkey', pem, '-sigfile', signature, '-in', file],
-        key.publicKey,
-      );
-      expect(verified.stdout + verified.stderr).toContain('Verified Successfully');
+      const file = fileToSign(world);
+      const sign = ['-sign', '-inkey', out, '-in', file, '-out', `${file}.sig`];
+      expect(await openssl(sign, key.publicKey)).toMatchObject({ code: 0 });
+      await expectValid(file, key.publicKey);
     },
   );
 
@@ -150,23 +118,11 @@ describe('keepset export --last-resort', () => {
     const expanded = Buffer.from(text.split('\n').at(-2) ?? '', 'hex');
     expect(expanded).toHaveLength(64);
     const { forms } = await succeed(['show', key.keyId, ...phone.args]);
-    const folder = world.folder('signed');
-    const file = join(folder, 'file');
-    writeFileSync(file, 'what is signed');
-    writeFileSync(join(folder, 'allowed'), `me ${(forms as { ssh: string }).ssh}\n`);
+    const file = fileToSign(world);
+    const allowed = `${file}.allowed`;
+    writeFileSync(allowed, `me ${(forms as { ssh: string }).ssh}\n`);
     writeFileSync(`${file}.sig`, sshSignature(expanded, (forms as { ssh: string }).ssh, readFileSync(file)));
-    const check = [
-      '-Y',
-      'verify',
-      '-f',
-      join(folder, 'allowed'),
-      '-I',
-      'me',
-      '-n',
-      'file',
-      '-s',
-      `${file}.sig`,
-    ];
+    const check = ['-Y', 'verify', '-f', allowed, '-I', 'me', '-n', 'file', '-s', `${file}.sig`];
     const verified = await run('ssh-keygen', check, { input: readFileSync(file) });
     expect(verified.stdout + verified.stderr).toContain('Good "file" signature');
   });
@@ -217,8 +173,7 @@ describe('keepset export --last-resort', () => {
     writeFileSync(both, readFileSync(key.codes, 'utf8') + readFileSync(other.codes, 'utf8'));
     const mixed = await failure(args([key.sticks[0]!, other.sticks[1]!], both));
     expect(mixed).toMatchObject({ code: 'input/invalid-argument' });
-    const old = join(world.folder('old'), 'stick');
-    cpSync(key.sticks[1]!, old, { recursive: true });
+    const old = imageOf(key.sticks[1]!);
     // A refresh rewrites both sticks: only a copy of one is still of the old epoch.
     await together(['refresh', '--key', key.keyId, ...phone.args], { laptop: joining(laptop) });
     const stale = await failure(args([key.sticks[0]!, old], key.codes));

@@ -3,13 +3,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { randomBytes } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
-import { utf8ToBytes } from '@keepset/bytes';
 import {
-  joinKeygen,
   joinLife,
   protocolFor,
   runFreeze,
-  runKeygen,
   runPresign,
   runRefresh,
   runRepair,
@@ -19,7 +16,6 @@ import {
   type GroupKey,
   type GroupPrompts,
   type Scheme,
-  type SignRequest,
 } from '@keepset/ceremony';
 import { readEntry } from '@keepset/log';
 import {
@@ -33,10 +29,10 @@ import {
   type RunningServer,
   type ServerOptions,
 } from '@keepset/server';
-import { printInvite } from '@keepset/transport';
 import type { SessionStart } from '@keepset/wire';
+import { requestFor } from '../support/ceremonies.ts';
 import { newDevice, type TestDevice } from '../support/device.ts';
-import { addDevice, code, meet } from '../support/meeting.ts';
+import { addDevice, code, invitationBy, keygenTogether, meet } from '../support/meeting.ts';
 import { serverOptions } from '../support/server.ts';
 
 let options: ServerOptions;
@@ -51,27 +47,16 @@ beforeEach(async () => {
   laptop = await addDevice(phone, 'laptop');
   key = await makeKey('ed25519', 'thresh(2,server,phone,laptop)', laptop);
 });
-const makeKey = async (scheme: Scheme, policy: string, other: TestDevice): Promise<GroupKey> => {
-  const { party } = other.device;
-  const { started } = await meet(
-    (prompts) => runKeygen(phone.device, { scheme, policy }, prompts),
-    new Map([[party, (group: Group) => joinKeygen(other.device, group)]]),
-    new Map([[party, other]]),
-  );
-  return started;
-};
+const makeKey = async (scheme: Scheme, policy: string, other: TestDevice): Promise<GroupKey> =>
+  (await keygenTogether(phone, { scheme, policy }, new Map([[other.device.party, other]]))).started;
 afterEach(async () => {
   phone.close();
   laptop.close();
   await server.close();
 });
 
-const requestFor = ({ scheme }: GroupKey): SignRequest => ({
-  message: utf8ToBytes('hello'),
-  digest: scheme === 'ed25519' ? 'none' : 'sha256',
-});
 const sign = (device: TestDevice): Promise<unknown> =>
-  code(runSign(device.device, { keyId: key.keyId, request: requestFor(key) }));
+  code(runSign(device.device, { keyId: key.keyId, request: requestFor(key.scheme) }));
 const nobody: GroupPrompts = { announce: () => undefined, compare: () => Promise.resolve() };
 
 /** Opens a session of any kind with one request, as a program of a thief may. */
@@ -103,7 +88,7 @@ describe('a frozen key', () => {
     await runFreeze(phone.device, key.keyId);
     expect(logged().filter((kind) => kind === 'freeze')).toHaveLength(1);
     const { keyId, epoch } = key;
-    const request = requestFor(key);
+    const request = requestFor(key.scheme);
     const quorum = ['server', 'phone'];
     const approval = 'aaaaaaaaaaaaaaaa';
     const starts: [SessionStart, string][] = [
@@ -153,7 +138,7 @@ describe('a frozen key', () => {
     const { keyId, epoch } = own;
     const session = newSession();
     const quorum = ['phone', 'tablet'];
-    await open(phone, { kind: 'sign', keyId, epoch, quorum, request: requestFor(own) }, session);
+    await open(phone, { kind: 'sign', keyId, epoch, quorum, request: requestFor(own.scheme) }, session);
     const relay = [{ party: 'phone', sealed: new Uint8Array(1) }];
     const pass = (step: number) =>
       code(tablet.device.transport.step({ session, step, party: 'tablet', messages: [], relay }));
@@ -267,7 +252,7 @@ describe('a revoked device', () => {
   };
 
   test('is told so, whatever it asks; nobody else hears of it', async () => {
-    const invitation = await phone.device.transport.invite();
+    const old = await invitationBy(phone);
     await revoke(phone);
     expect(await sign(phone)).toBe('policy/revoked');
     expect(await code(phone.device.transport.keys())).toBe('policy/revoked');
@@ -275,8 +260,6 @@ describe('a revoked device', () => {
     expect(await code(runFreeze(phone.device, key.keyId))).toBe('policy/revoked');
     expect(await sign(laptop)).toBe('no error');
     // An invitation it made before does not bring it back.
-    const { server: url, pin } = phone.account;
-    const old = printInvite({ server: url, code: invitation, ...(pin === undefined ? {} : { pin }) });
     expect(await code(newDevice(old))).toBe('transport/enrolment-refused');
     expect(await revokeDevice(options, phone.account.device)).toBe(false);
     expect(await code(revokeDevice(options, 'unknown'))).toBe('input/invalid-argument');

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { decodeCbor, fromBase64, fromHex, toHex } from '@keepset/bytes';
 import { bip341Sighash, type PlainTransaction } from '../../packages/intent/test/bip341.ts';
+import { succeed, type Json } from '../support/commands.ts';
 import { temporaryFolder } from '../support/folders.ts';
 import {
   errorOf,
@@ -34,13 +35,6 @@ let ed25519: Record<string, unknown>;
 let taproot: Record<string, unknown>;
 
 const idOf = ({ keyId }: Record<string, unknown>): string => keyId as string;
-const succeed = async (args: readonly string[]): Promise<Record<string, unknown>> => {
-  const { code, json, stderr } = await keepsetJson(args);
-  expect({ code, json, stderr }).toMatchObject({ code: 0 });
-  expect(json).not.toHaveProperty('error');
-  return json;
-};
-
 beforeAll(async () => {
   writeFileSync(passphraseFile, 'correct horse battery\n');
   writeFileSync(file, 'the quick brown fox\n');
@@ -49,8 +43,6 @@ beforeAll(async () => {
   ed25519 = await succeed(['keygen', ...phone]);
   taproot = await succeed(['keygen', '--scheme', 'schnorr-secp256k1', ...phone]);
 });
-
-type Json = Record<string, unknown>;
 
 /** A new key as `keepset keys` lists it. */
 const listed = ({ keyId, scheme, policy, epoch, publicKey, credibleMinimum }: Json, state: string): Json => ({

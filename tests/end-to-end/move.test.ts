@@ -2,10 +2,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { cpSync, readdirSync, readFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
-import { utf8ToBytes } from '@keepset/bytes';
 import {
   acceptRestoredLog,
-  joinKeygen,
   joinLife,
   joinSign,
   judgeServer,
@@ -20,7 +18,6 @@ import {
   type GroupKey,
   type GroupPrompts,
   type Scheme,
-  type SignRequest,
 } from '@keepset/ceremony';
 import {
   createApproval,
@@ -29,13 +26,13 @@ import {
   type RunningServer,
   type ServerOptions,
 } from '@keepset/server';
-import { printInvite } from '@keepset/transport';
 import { decodeIdentityFile, type SessionStart } from '@keepset/wire';
 import { openVault } from '../../apps/cli/src/home/device.ts';
 import { moveHome } from '../../apps/cli/src/home/enrol.ts';
+import { requestFor } from '../support/ceremonies.ts';
 import { newDevice, openHome, type TestDevice } from '../support/device.ts';
-import { addDevice, code, meet } from '../support/meeting.ts';
 import { temporaryFolder } from '../support/folders.ts';
+import { addDevice, code, invitationBy, keygenTogether, meet } from '../support/meeting.ts';
 import { serverOptions } from '../support/server.ts';
 
 let options: ServerOptions;
@@ -60,12 +57,7 @@ const laptopJoins = <T, U>(
 ) => meet(start, new Map([['laptop', join]]), new Map([['laptop', laptop]]));
 
 const keygen = async (policy: string, scheme: Scheme = 'ed25519'): Promise<GroupKey> =>
-  (
-    await laptopJoins(
-      (prompts) => runKeygen(phone.device, { scheme, policy }, prompts),
-      (group) => joinKeygen(laptop.device, group),
-    )
-  ).started;
+  (await keygenTogether(phone, { scheme, policy }, new Map([['laptop', laptop]]))).started;
 
 const refresh = async ({ keyId }: GroupKey): Promise<GroupKey> =>
   (
@@ -85,10 +77,6 @@ const adopt = async (keyId: string, policy: string, approval: string): Promise<G
     )
   ).started;
 
-const requestFor = (scheme: Scheme): SignRequest => ({
-  message: utf8ToBytes('hello'),
-  digest: scheme.startsWith('ecdsa') ? 'sha256' : 'none',
-});
 const sign = (device: TestDevice, { keyId, scheme }: GroupKey): Promise<unknown> =>
   code(runSign(device.device, { keyId, request: requestFor(scheme) }));
 
@@ -106,12 +94,7 @@ const moveBoth = async (): Promise<void> => {
   options = serverOptions();
   server = await startServer(options);
   phone = await move(phone, server.invite());
-  const invitation = await phone.device.transport.invite();
-  const { server: url, pin } = phone.account;
-  laptop = await move(
-    laptop,
-    printInvite({ server: url, code: invitation, ...(pin === undefined ? {} : { pin }) }),
-  );
+  laptop = await move(laptop, await invitationBy(phone));
 };
 
 describe('the server is gone for good', () => {

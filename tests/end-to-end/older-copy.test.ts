@@ -3,25 +3,26 @@
  * memory learns it from the server. Nobody is kept from using it, since it may be the last copy.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
-import { makeBackup, modernDialect } from '../../packages/places/test/backup-maker.ts';
 import { loadLedger } from '../../apps/cli/src/places/ledger.ts';
 import { homePaths } from '../../apps/cli/src/home/paths.ts';
+import { failure, succeed } from '../support/commands.ts';
+import {
+  containerOf,
+  createStick,
+  finderPasswordOptions,
+  flipByte,
+  imageOf,
+  makeFinderBackup,
+  slotOf,
+} from '../support/copies.ts';
 import { otherMedium } from '../support/folders.ts';
 import { reading } from '../support/media.ts';
 import { keepset } from '../support/processes.ts';
-import {
-  emptyHome,
-  failure,
-  newPhone,
-  newWorld,
-  publicKeyOf,
-  expectSigns,
-  succeed,
-  takenAway,
-} from '../support/recovery.ts';
+import { expectSigns } from '../support/signing.ts';
+import { emptyHome, newPerson, newWorld, takenAway } from '../support/world.ts';
 
 // Many real processes: on a busy machine they take their time.
 vi.setConfig({ testTimeout: 600_000 });
@@ -29,13 +30,9 @@ vi.setConfig({ testTimeout: 600_000 });
 /** A key of the server and a phone, which has a copy on a stick. */
 const phoneWithStick = async () => {
   const world = await newWorld();
-  const phone = await newPhone(world);
-  const keyId = (await succeed(['keygen', '--scheme', 'ed25519', ...phone.args]))['keyId'] as string;
-  const publicKey = await publicKeyOf(phone, keyId);
-  const root = otherMedium();
-  const made = await succeed(['usb', 'create', root, '--show-code', ...phone.args]);
-  const code = ['--code', made['code'] as string];
-  return { world, phone, keyId, publicKey, root, code };
+  const person = await newPerson(world);
+  const { root, code } = await createStick(otherMedium(), person.phone);
+  return { world, ...person, root, code: ['--code', code] };
 };
 
 it('is refused by verify, drill and recover, and taken with --older', async () => {
@@ -43,12 +40,11 @@ it('is refused by verify, drill and recover, and taken with --older', async () =
   const verify = ['usb', 'verify', root, ...code, ...phone.args];
   expect(await succeed(verify)).toMatchObject({ generation: 1, server: 'newest' });
 
-  const image = join(world.folder('image'), 'stick');
+  const image = imageOf(root);
   const putBack = (): void => {
     rmSync(root, { recursive: true });
     cpSync(image, root, { recursive: true });
   };
-  cpSync(root, image, { recursive: true });
 
   // Renewed while the server is away: that is said, and the next command that reaches it catches up.
   await world.server().stop();
@@ -72,19 +68,13 @@ it('is refused by verify, drill and recover, and taken with --older', async () =
   expect(await succeed(verify)).toMatchObject({ generation: 2, server: 'newest' });
 
   // Both generations, each in a Finder backup of the phone in whose documents it lay.
-  const password = join(world.folder('head'), 'password');
-  writeFileSync(password, 'finder\n');
-  const opening = [...code, '--copy-passphrase-file', password];
+  const opening = [...code, ...finderPasswordOptions()];
   const [first, second] = [
     [image, 'enc'],
     [root, 'bak'],
   ].map(([stick = '', end = '']) => {
-    const [container = ''] = readdirSync(stick);
-    const content = readFileSync(join(stick, container, `share_party2.${end}`));
     const backup = join(world.folder('mac'), 'backup');
-    makeBackup(backup, 'finder', modernDialect, [
-      { domain: 'AppDomain-x', path: 'Documents/a.age', content },
-    ]);
+    makeFinderBackup(backup, { 'a.age': readFileSync(slotOf(stick, end)) });
     return backup;
   });
   const add = (backup = ''): string[] => ['finder-backup', 'add', backup, ...opening, ...phone.args];
@@ -143,10 +133,9 @@ it('is refused by verify, drill and recover, and taken with --older', async () =
 
 it('is never written over what came later by a device that is behind', async () => {
   const { world, phone, publicKey, root, code } = await phoneWithStick();
-  const folder = world.folder('backups');
-  const [home, image] = [join(folder, 'home'), join(folder, 'stick')];
+  const home = join(world.folder('backup'), 'home');
   execFileSync('cp', ['-a', phone.home, home]);
-  cpSync(root, image, { recursive: true });
+  const image = imageOf(root);
   expect((await succeed(['refresh', ...phone.args]))['epoch']).toBe(1);
 
   // The home of before, and its only copy of the present epoch on the stick.
@@ -166,8 +155,7 @@ it('is never written over what came later by a device that is behind', async () 
 
   // Nor is an older state of the stick completed, once the server can say what it is.
   await world.restart();
-  const [container = ''] = readdirSync(image);
-  writeFileSync(join(image, container, 'metadata.json'), '');
+  writeFileSync(join(containerOf(image), 'metadata.json'), '');
   const old = ['usb', 'repair', image, ...phone.args];
   for (const args of [old, ['usb', 'create', image, '--again', ...phone.args]]) {
     const refused = await reading(image, () => failure(args));
@@ -189,19 +177,14 @@ it('is never written over what came later by a device that is behind', async () 
   const stay = await failure(['park', '--from', root, ...code, ...phone.args]);
   expect(stay.hint).toContain('--replugged');
   await succeed(replugged);
-  flipAll(join(root, readdirSync(root)[0] ?? ''));
+  flipAll(root);
   expect((await failure(['park', '--from', root, ...code, ...phone.args])).hint).toContain('usb repair');
   await succeed(['usb', 'repair', root, ...phone.args]);
   await succeed(replugged);
   await succeed(['park', '--from', root, ...code, ...phone.args]);
 });
 
-/** Damages both slots of a container, so that only parity brings them back. */
-const flipAll = (container: string): void => {
-  for (const end of ['enc', 'bak']) {
-    const path = join(container, `share_party2.${end}`);
-    const bytes = readFileSync(path);
-    bytes[100] = ~(bytes[100] ?? 0) & 0xff;
-    writeFileSync(path, bytes);
-  }
+/** Damages both slots of a stick, so that only parity brings them back. */
+const flipAll = (root: string): void => {
+  for (const end of ['enc', 'bak']) flipByte(slotOf(root, end), 100);
 };

@@ -2,31 +2,31 @@
 import { copyFileSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { expect, it, vi } from 'vitest';
+import { failure, succeed } from '../support/commands.ts';
+import { containerOf, createStick, slotOf } from '../support/copies.ts';
 import { otherMedium } from '../support/folders.ts';
 import { keepset } from '../support/processes.ts';
-import { failure, newPhone, newWorld, succeed } from '../support/recovery.ts';
+import { newPerson, newWorld } from '../support/world.ts';
 
 // Many real processes: on a busy machine they take their time.
 vi.setConfig({ testTimeout: 600_000 });
 
 it('must be plugged in again first, whatever piece of the stick is named', async () => {
   const world = await newWorld();
-  const { home, args } = await newPhone(world);
-  const keyId = (await succeed(['keygen', '--scheme', 'ed25519', ...args]))['keyId'] as string;
+  const { phone, keyId } = await newPerson(world);
+  const { home, args } = phone;
   const shares = (): number =>
     readdirSync(join(home, 'shares')).filter((name) => name.endsWith('.age')).length;
   const again = ['backup', '--again', ...args];
   expect((await keepset(again)).stdout).toBe('This device remembers no copy of its keys.\n');
 
-  const root = otherMedium();
-  const { kit, code } = await succeed(['usb', 'create', root, '--show-code', ...args]);
-  const folder = join(root, `keepset-${kit as string}`);
-  const slot = join(folder, readdirSync(folder).find((name) => name.endsWith('.enc')) ?? '');
+  const { root, kit, code } = await createStick(otherMedium(), phone);
+  const [folder, slot] = [containerOf(root), slotOf(root)];
   const [inner, linked] = [join(folder, 'inner'), join(world.folder('links'), 'linked')];
   mkdirSync(inner);
   copyFileSync(slot, join(inner, 'copy.age'));
   symlinkSync(folder, linked);
-  const opening = ['--code', code as string, ...args];
+  const opening = ['--code', code, ...args];
   for (const [from, why] of [
     [root, 'place/stale'],
     [folder, 'place/stale'],

@@ -26,6 +26,8 @@ import { generateIdentity, openingKeyOf } from '@keepset/wire';
 import { openRelay, type Relay } from '../../apps/cli/src/passkey/relay.ts';
 import { codeOf } from '../../packages/places/test/contract.ts';
 import { openBrowser, type TestBrowser } from '../support/browser.ts';
+import { failure, succeed, type Json } from '../support/commands.ts';
+import { copyHealth } from '../support/copies.ts';
 import { temporaryFolder } from '../support/folders.ts';
 import {
   bin,
@@ -36,19 +38,16 @@ import {
   startOnTerminal,
   untilSaid,
 } from '../support/processes.ts';
+import { expectSigns, expectUseless } from '../support/signing.ts';
 import {
   emptyHome,
-  expectSigns,
-  expectUseless,
-  failure,
+  makeKey,
+  newPerson,
   newPhone,
   newWorld,
-  publicKeyOf,
-  succeed,
   takenAway,
-  type Json,
   type World,
-} from '../support/recovery.ts';
+} from '../support/world.ts';
 
 // Many real processes: on a busy machine they take their time.
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
@@ -87,18 +86,6 @@ const failsInBrowser = async (
   args: readonly string[],
   act: () => Promise<void>,
 ): Promise<ReturnType<typeof errorOf>> => errorOf({ json: await inBrowser(args, act) });
-
-interface Copy {
-  readonly id: string;
-  readonly kind: string;
-  readonly proof: string;
-  readonly counts: boolean;
-  readonly passkey?: { readonly proof: string; readonly reach: { readonly status: string } };
-}
-const copyOf = async (args: readonly string[], kit: string): Promise<Copy | undefined> => {
-  const [key] = (await succeed(['health', ...args]))['keys'] as { copies: Copy[] }[];
-  return key?.copies.find(({ id }) => id === kit);
-};
 
 /** Somebody sits at the terminal: the browser opens by itself, and is told the code by hand. */
 const addOnTerminal = async (args: readonly string[]): Promise<void> => {
@@ -139,9 +126,7 @@ describe('a passkey of a copy in the cloud', () => {
   });
 
   it('brings a lost phone’s share back, and is no copy of its own', async () => {
-    const phone = await newPhone(world);
-    const { keyId } = (await succeed(['keygen', '--scheme', 'ed25519', ...phone.args])) as { keyId: string };
-    const publicKey = await publicKeyOf(phone, keyId);
+    const { phone, keyId, publicKey } = await newPerson(world);
     const cloud = world.folder('cloud');
     const backup = ['backup', cloud, '--cloud', 'icloud', '--show-code', '--passkey', ...phone.args];
 
@@ -159,7 +144,7 @@ describe('a passkey of a copy in the cloud', () => {
     expect(made).toMatchObject({ keyId, passkey: true });
     expect(await browser.passkeys()).toHaveLength(1);
     const { kit, code } = made;
-    expect(await copyOf(phone.args, kit)).toMatchObject({
+    expect(await copyHealth(phone, keyId, kit)).toMatchObject({
       proof: 'read back',
       counts: false,
       passkey: { proof: 'read back', reach: { status: 'intact' } },
@@ -168,14 +153,14 @@ describe('a passkey of a copy in the cloud', () => {
     // A drill by the passkey proves the passkey. Whether anybody has the code it leaves open.
     const drilled = await inBrowser(['drill', '--copy', kit, '--passkey', ...phone.args], () => agree(1));
     expect(drilled).toMatchObject({ by: 'passkey', proof: 'recovery proven', kit });
-    expect(await copyOf(phone.args, kit)).toMatchObject({
+    expect(await copyHealth(phone, keyId, kit)).toMatchObject({
       kind: 'folder',
       proof: 'read back',
       counts: false,
       passkey: { proof: 'decrypted' },
     });
     expect(await succeed(['drill', cloud, '--code', code, ...phone.args])).toMatchObject({ by: 'code' });
-    expect(await copyOf(phone.args, kit)).toMatchObject({ proof: 'recovery proven', counts: true });
+    expect(await copyHealth(phone, keyId, kit)).toMatchObject({ proof: 'recovery proven', counts: true });
 
     const { stdout } = await keepset(['health', ...phone.args]);
     expect(stdout).toMatch(/^    its passkey +decrypted +20\d\d-\d\d-\d\d  intact$/m);
@@ -197,7 +182,7 @@ describe('a passkey of a copy in the cloud', () => {
     expect(recovered['copies']).toMatchObject([{ kind: 'folder', outcome: 'rewritten' }]);
     await expectSigns(world, fresh, publicKey);
     await expectUseless(world, old, keyId);
-    expect(await copyOf(fresh.args, kit)).toMatchObject({
+    expect(await copyHealth(fresh, keyId, kit)).toMatchObject({
       proof: 'read back',
       passkey: { proof: 'decrypted' },
     });
@@ -205,7 +190,7 @@ describe('a passkey of a copy in the cloud', () => {
 
   it('that is another’s, deleted, or gone from the folder says what to do', async () => {
     const phone = await newPhone(world);
-    await succeed(['keygen', ...phone.args]);
+    const keyId = await makeKey(phone);
     const [cloud, disk] = [world.folder('cloud'), world.folder('disk')];
     const copies: { kit: string; code: string; folder: string }[] = [];
     for (const folder of [cloud, disk]) {
@@ -232,7 +217,9 @@ describe('a passkey of a copy in the cloud', () => {
     cpSync(one.folder, kept, { recursive: true });
     for (const name of ['passkey.age', 'passkey.txt'])
       cpSync(join(other.folder, name), join(one.folder, name));
-    expect(await copyOf(phone.args, one.kit)).toMatchObject({ passkey: { reach: { status: 'damaged' } } });
+    expect(await copyHealth(phone, keyId, one.kit)).toMatchObject({
+      passkey: { reach: { status: 'damaged' } },
+    });
     const swapped = await failsInBrowser(drill, () => agree(1));
     expect(swapped).toMatchObject({ code: 'place/locked', hint: expect.stringContaining('--code') });
     expect(swapped.message).toContain('another copy');

@@ -17,20 +17,21 @@ import { join } from 'node:path';
 import { beforeAll, expect, it, vi } from 'vitest';
 import { openAge, sealAge } from '@keepset/wire';
 import { makeBackup, modernDialect } from '../../packages/places/test/backup-maker.ts';
+import { failure, joining, succeed, together, type Device } from '../support/commands.ts';
+import {
+  appDomain,
+  codeFile,
+  containerOf,
+  createStick,
+  finderPasswordOptions,
+  imageOf,
+  makeFinderBackup,
+  slotOf,
+  type Copy,
+} from '../support/copies.ts';
 import { reading } from '../support/media.ts';
 import { keepset, onTerminal } from '../support/processes.ts';
-import {
-  addDevice,
-  emptyHome,
-  failure,
-  joining,
-  newPhone,
-  newWorld,
-  succeed,
-  together,
-  type Device,
-  type World,
-} from '../support/recovery.ts';
+import { emptyHome, makeKey, newWorld, phoneAndLaptop, type World } from '../support/world.ts';
 
 // Many real processes: on a busy machine they take their time.
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
@@ -39,43 +40,24 @@ let world: World;
 let keyId: string;
 let phone: Device;
 /** The phone's share of epoch 0 and of epoch 1, and the laptop's. */
-let stick: { root: string; code: string };
-let later: { root: string; code: string };
-let laptops: { root: string; code: string };
+let stick: Copy;
+let later: Copy;
+let laptops: Copy;
 beforeAll(async () => {
   world = await newWorld();
-  phone = await newPhone(world);
-  const laptop = await addDevice(world, phone, 'laptop');
-  const made = await together(['keygen', '--policy', 'thresh(2,server,phone,laptop)', ...phone.args], {
-    laptop: joining(laptop),
-  });
-  keyId = made['keyId'] as string;
-  const write = async (args: readonly string[]): Promise<{ root: string; code: string }> => {
-    const root = world.folder('stick');
-    const { code } = await succeed(['usb', 'create', root, '--show-code', ...args]);
-    return { root, code: code as string };
-  };
-  stick = await write(phone.args);
-  laptops = await write(laptop.args);
-  const old = join(world.folder('old'), 'stick');
-  cpSync(stick.root, old, { recursive: true });
+  const devices = await phoneAndLaptop(world);
+  const { laptop } = devices;
+  ({ phone } = devices);
+  keyId = await makeKey(phone, ['--policy', 'thresh(2,server,phone,laptop)'], { laptop });
+  stick = await createStick(world.folder('stick'), phone);
+  laptops = await createStick(world.folder('stick'), laptop);
   later = stick;
-  stick = { root: old, code: later.code };
+  stick = { ...later, root: imageOf(later.root) };
   await together(['refresh', ...phone.args], { laptop: joining(laptop) });
   // From here on nothing needs a server: what is wrong is found before one is asked.
   await world.server().stop();
 });
 
-const copyOf = (root: string): string => {
-  const copy = join(world.folder('copy'), 'stick');
-  cpSync(root, copy, { recursive: true });
-  return copy;
-};
-const containerOf = (root: string): string => {
-  const [name = ''] = readdirSync(root).filter((entry) => entry.startsWith('keepset-'));
-  return join(root, name);
-};
-const slotOf = (root: string, end = 'enc'): string => join(containerOf(root), `share_party2.${end}`);
 /** Recovery from something that is wrong: nothing is altered, and no device is made. */
 const refused = async (
   from: string,
@@ -104,7 +86,7 @@ it('a wrong stick, two containers on one, and renamed files', async () => {
   const wrong = await refused(laptops.root, '--code', laptops.code, '--party', 'phone');
   expect(wrong.code).toBe('place/foreign');
   expect(wrong.message).toContain('laptop’s share');
-  const both = copyOf(stick.root);
+  const both = imageOf(stick.root);
   cpSync(laptops.root, both, { recursive: true });
   const several = await refused(both, '--code', stick.code);
   expect(several.code).toBe('input/invalid-argument');
@@ -112,7 +94,7 @@ it('a wrong stick, two containers on one, and renamed files', async () => {
   // With the kit named it opens, and asks for an invitation only then.
   const kit = containerOf(stick.root).slice(-26);
   expect((await refused(both, '--code', stick.code, '--kit', kit)).code).toBe('input/not-enrolled');
-  const renamed = copyOf(stick.root);
+  const renamed = imageOf(stick.root);
   renameSync(slotOf(renamed), join(containerOf(renamed), 'share_party3.bak'));
   renameSync(slotOf(renamed, 'enc.par'), join(containerOf(renamed), 'share_party2.bak.par'));
   expect((await refused(renamed, '--code', stick.code)).code).toBe('place/damaged');
@@ -127,7 +109,7 @@ it('truncated, empty and linked files, and metadata of 100 MB', async () => {
       symlinkSync('/etc/passwd', path);
     },
   ]) {
-    const root = copyOf(stick.root);
+    const root = imageOf(stick.root);
     rmSync(slotOf(root, 'enc.par'));
     hurt(slotOf(root));
     expect((await refused(root, '--code', stick.code)).code).toMatch(/^place\/(damaged|foreign)$/);
@@ -136,7 +118,7 @@ it('truncated, empty and linked files, and metadata of 100 MB', async () => {
     hurt(file);
     expect((await refused(file, '--code', stick.code)).code).toMatch(/^place\/(damaged|foreign)$/);
   }
-  const root = copyOf(stick.root);
+  const root = imageOf(stick.root);
   const file = openSync(join(containerOf(root), 'metadata.json'), 'r+');
   ftruncateSync(file, 100_000_000);
   closeSync(file);
@@ -172,8 +154,7 @@ it('several epochs and several shares in one folder: the newest of the one that 
   mkdirSync(join(folder, 'old'));
   cpSync(slotOf(stick.root), join(folder, 'old', 'a.age'));
   cpSync(slotOf(later.root, 'bak'), join(folder, 'b.age'));
-  const codes = join(world.folder('paper'), 'codes.txt');
-  writeFileSync(codes, `${stick.code}\n${laptops.code}\n`);
+  const codes = codeFile(stick.code, laptops.code);
   const nobody = emptyHome(world, 'nobody');
   const newest = await reading(folder, () =>
     keepset(['recover', '--lost', '--from', folder, '--identity', codes, ...nobody.args]),
@@ -189,33 +170,19 @@ it('several epochs and several shares in one folder: the newest of the one that 
 
 it('another party’s share in a Finder backup: it is not taken for one’s own, alone or beside that', async () => {
   const backup = join(world.folder('mac'), 'backup');
-  const domain = 'AppDomain-org.example.keepset';
-  makeBackup(backup, 'finder', modernDialect, [
-    {
-      domain,
-      path: 'Documents/laptop.age',
-      content: readFileSync(slotOf(laptops.root).replace('party2', 'party3')),
-    },
-    { domain, path: 'Documents/phone.age', content: readFileSync(slotOf(later.root, 'bak')) },
-  ]);
-  const paper = world.folder('paper');
-  writeFileSync(join(paper, 'codes.txt'), `${laptops.code}\n${later.code}\n`);
-  writeFileSync(join(paper, 'password'), 'finder\n');
-  const add = [
-    'finder-backup',
-    'add',
-    backup,
-    '--copy-passphrase-file',
-    join(paper, 'password'),
-    ...phone.args,
-  ];
+  makeFinderBackup(backup, {
+    'laptop.age': readFileSync(slotOf(laptops.root).replace('party2', 'party3')),
+    'phone.age': readFileSync(slotOf(later.root, 'bak')),
+  });
+  const codes = codeFile(laptops.code, later.code);
+  const add = ['finder-backup', 'add', backup, ...finderPasswordOptions(), ...phone.args];
   const theirs = await reading(backup, () => failure([...add, '--code', laptops.code]));
   expect(theirs.code).toBe('place/foreign');
   expect(theirs.message).toContain(`laptop’s share of key ${keyId}`);
-  const added = await reading(backup, () => succeed([...add, '--identity', join(paper, 'codes.txt')]));
+  const added = await reading(backup, () => succeed([...add, '--identity', codes]));
   expect(added).toMatchObject({ keyId, party: 'phone', epoch: 1, file: { path: 'Documents/phone.age' } });
   expect(added['left']).toEqual([
-    { domain, path: 'Documents/laptop.age', reason: `laptop’s share of key ${keyId}` },
+    { domain: appDomain, path: 'Documents/laptop.age', reason: `laptop’s share of key ${keyId}` },
   ]);
 });
 

@@ -1,23 +1,18 @@
 /** The server is gone for good, or has come back from an old backup, with every side in a process and folder of its own. */
-import { cpSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, rmSync } from 'node:fs';
 import { expect, it, vi } from 'vitest';
+import { deviceAt, failure, joining, succeed, together, type Device } from '../support/commands.ts';
 import { keepset, run } from '../support/processes.ts';
+import { expectSigns, expectUseless, signing } from '../support/signing.ts';
 import {
-  addDevice,
-  expectSigns,
-  expectUseless,
-  failure,
-  joining,
+  makeKey,
   newPhone,
   newWorld,
+  phoneAndLaptop,
   publicKeyOf,
-  succeed,
   takenAway,
-  together,
-  type Device,
   type World,
-} from '../support/recovery.ts';
+} from '../support/world.ts';
 
 // Many real processes: on a busy machine they take their time.
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
@@ -32,18 +27,28 @@ interface Household {
 }
 
 const newHousehold = async (world: World, scheme = 'ed25519'): Promise<Household> => {
-  const phone = await newPhone(world);
-  const laptop = await addDevice(world, phone, 'laptop');
-  const made = await together(['keygen', '--scheme', scheme, '--policy', policy, ...phone.args], {
-    laptop: joining(laptop),
-  });
-  const keyId = made['keyId'] as string;
+  const { phone, laptop } = await phoneAndLaptop(world);
+  const keyId = await makeKey(phone, ['--scheme', scheme, '--policy', policy], { laptop });
   return { phone, laptop, keyId, publicKey: await publicKeyOf(phone, keyId) };
 };
 
 /** What the operator of a server that does not know the key says. */
 const approveAdoption = async (world: World, keyId: string): Promise<string> =>
   (await succeed(['approve', keyId, '--adopt', ...world.operator]))['approval'] as string;
+
+/** Takes a backup of the server's data, while it stands still; the function returned puts it back. */
+const backUpServer = async (world: World): Promise<() => Promise<void>> => {
+  const backup = `${world.data}.backup`;
+  await world.server().stop();
+  cpSync(world.data, backup, { recursive: true });
+  await world.restart();
+  return async () => {
+    await world.server().stop();
+    rmSync(world.data, { recursive: true });
+    cpSync(backup, world.data, { recursive: true });
+    await world.restart();
+  };
+};
 
 it('the server is gone for good: the devices bring the key to another one', async () => {
   const old = await newWorld();
@@ -71,7 +76,7 @@ it('the server is gone for good: the devices bring the key to another one', asyn
 it('the server is gone for good, and every quorum needs it: the exact reason', async () => {
   const world = await newWorld();
   const phone = await newPhone(world);
-  await succeed(['keygen', ...phone.args]);
+  await makeKey(phone);
   await world.server().stop();
   for (const more of [[], ['--invite', 'https://127.0.0.1:1/#abcdefghijklmnop']]) {
     const { code, message, hint } = await failure(['recover', '--server-gone', ...more, ...phone.args]);
@@ -86,19 +91,11 @@ it('the server was restored from an old backup: it is not believed until its ope
   const { phone, laptop, keyId, publicKey } = await newHousehold(world);
   const restored = ['recover', '--server-restored', ...phone.args];
   // A backup, then a signature that the backup knows nothing of.
-  await world.server().stop();
-  cpSync(world.data, `${world.data}.backup`, { recursive: true });
-  await world.restart();
+  const restore = await backUpServer(world);
   await expectSigns(world, phone, publicKey);
-  await world.server().stop();
-  rmSync(world.data, { recursive: true });
-  cpSync(`${world.data}.backup`, world.data, { recursive: true });
-  await world.restart();
+  await restore();
 
-  const file = join(world.folder('to-sign'), 'file');
-  writeFileSync(file, 'what is signed');
-  const signing = ['sign', file, '--as', 'raw', '--json', ...phone.args];
-  expect((await keepset(signing)).stdout).toContain('store/rollback');
+  expect((await keepset([...signing(world, phone, keyId), '--json'])).stdout).toContain('store/rollback');
   const unvouched = await failure(restored);
   expect(unvouched.code).toBe('store/rollback');
   expect(unvouched.hint).toContain('keepset log-head');
@@ -114,18 +111,13 @@ it('the server was restored from an old backup: it is not believed until its ope
 it('the server was restored to before a refresh: the devices give it a share again, and old shares stay useless', async () => {
   const world = await newWorld();
   const { phone, laptop, keyId, publicKey } = await newHousehold(world);
-  await world.server().stop();
-  cpSync(world.data, `${world.data}.backup`, { recursive: true });
+  const restore = await backUpServer(world);
   // What somebody found of the phone at epoch 0.
   await run('cp', ['-a', phone.home, `${phone.home}.found`]);
-  const found = takenAway(world, { home: `${phone.home}.found`, args: [] });
-  await world.restart();
+  const found = takenAway(world, deviceAt(`${phone.home}.found`));
   await together(['refresh', ...phone.args], { laptop: joining(laptop) });
   await expectUseless(world, found, keyId);
-  await world.server().stop();
-  rmSync(world.data, { recursive: true });
-  cpSync(`${world.data}.backup`, world.data, { recursive: true });
-  await world.restart();
+  await restore();
 
   const { head } = await succeed(['log-head', ...world.operator]);
   const restored = ['recover', '--server-restored', '--log-head', head as string];

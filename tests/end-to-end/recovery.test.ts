@@ -1,33 +1,35 @@
 /**
- * A device is gone, and its share comes back from a copy: each place once, with server, devices, stick and cloud as
- * processes and folders of their own. Every recovery ends with new shares, and what the thief or finder of the old
- * device has is tried out and refused.
+ * A phone is lost, and its share comes back from a copy: each place once, with server, devices, stick and cloud as
+ * processes and folders of their own. Every recovery ends with new shares, and what the finder of the old phone has is
+ * tried out and refused.
  */
-import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { openAge, sealAge } from '@keepset/wire';
-import { makeBackup, modernDialect } from '../../packages/places/test/backup-maker.ts';
+import { failure, succeed, type Device } from '../support/commands.ts';
+import {
+  backUpToCloud,
+  codeFile,
+  createStick,
+  finderPasswordOptions,
+  imageOf,
+  makeFinderBackup,
+  slotOf,
+} from '../support/copies.ts';
 import { forge } from '../support/forge.ts';
 import { reading, scan } from '../support/media.ts';
-import { bin, onTerminal, start, untilSaid } from '../support/processes.ts';
+import { onTerminal } from '../support/processes.ts';
+import { expectSigns, expectUseless } from '../support/signing.ts';
 import {
   addDevice,
   emptyHome,
-  expectSigns,
-  expectSignsTogether,
-  expectUseless,
-  failure,
-  joining,
-  newPhone,
+  newPerson,
   newWorld,
-  publicKeyOf,
-  succeed,
   takenAway,
-  together,
-  type Device,
+  type Person,
   type World,
-} from '../support/recovery.ts';
+} from '../support/world.ts';
 
 // Many real processes: on a busy machine they take their time.
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
@@ -36,35 +38,6 @@ let world: World;
 beforeAll(async () => {
   world = await newWorld();
 });
-
-/** Somebody with a phone, a key, and one copy of the phone's share. */
-interface Person {
-  readonly phone: Device;
-  readonly keyId: string;
-  readonly publicKey: string;
-}
-
-const newPerson = async (scheme = 'ed25519'): Promise<Person> => {
-  const phone = await newPhone(world);
-  const keyId = (await succeed(['keygen', '--scheme', scheme, ...phone.args]))['keyId'] as string;
-  return { phone, keyId, publicKey: await publicKeyOf(phone, keyId) };
-};
-
-interface Stick {
-  readonly root: string;
-  readonly code: string;
-}
-
-const makeStick = async ({ args }: Device): Promise<Stick> => {
-  const root = world.folder('stick');
-  const { code } = await succeed(['usb', 'create', root, '--show-code', ...args]);
-  return { root, code: code as string };
-};
-
-const slotOf = (root: string): string => {
-  const [name = ''] = readdirSync(root).filter((entry) => entry.startsWith('keepset-'));
-  return join(root, name, 'share_party2.enc');
-};
 
 /**
  * The phone is gone; a new one recovers from `from`, which is only read until there are new shares. Afterwards it signs
@@ -76,8 +49,7 @@ const recoverFrom = async (
   from: readonly string[],
 ): Promise<{ fresh: Device; source: unknown; copies: unknown }> => {
   const old = takenAway(world, phone);
-  const oldCopy = join(world.folder('old'), 'copy');
-  cpSync(medium, oldCopy, { recursive: true });
+  const oldCopy = imageOf(medium);
   const fresh = emptyHome(world, 'new-phone');
   const invite = await world.invite(keyId);
   const restored = await reading(medium, () =>
@@ -95,16 +67,10 @@ const recoverFrom = async (
   return { fresh, source, copies: recovered['copies'] };
 };
 
-const signing = ({ args }: Device, keyId: string): string[] => {
-  const file = join(world.folder('to-sign'), 'file');
-  writeFileSync(file, 'what is signed');
-  return ['sign', file, '--as', 'raw', '--key', keyId, ...args];
-};
-
 describe('a phone is lost, and there is', () => {
   it.each(['ed25519', 'ecdsa-secp256k1'])('a stick (%s)', async (scheme) => {
-    const person = await newPerson(scheme);
-    const { root, code } = await makeStick(person.phone);
+    const person = await newPerson(world, scheme);
+    const { root, code } = await createStick(world.folder('stick'), person.phone);
     const recovered = await recoverFrom(person, root, ['--from', root, '--code', code]);
     expect(recovered.source).toMatchObject({ kind: 'usb', generation: 1 });
     // The stick is one of the new phone now, with the new share under the code it always had.
@@ -114,29 +80,27 @@ describe('a phone is lost, and there is', () => {
   });
 
   it('a copy in iCloud Drive, and nothing else', async () => {
-    const person = await newPerson();
+    const person = await newPerson(world);
     const cloud = join(world.folder('cloud'), 'Keepset');
     mkdirSync(cloud);
-    const backup = ['backup', cloud, '--cloud', 'icloud', '--show-code', ...person.phone.args];
-    const { code } = await succeed(backup);
-    const codeFile = join(world.folder('paper'), 'code.txt');
-    writeFileSync(codeFile, `# typed from paper\n${code as string}\n`);
-    const recovered = await recoverFrom(person, cloud, ['--from', cloud, '--identity', codeFile]);
+    const { code } = await backUpToCloud(cloud, person.phone);
+    const codes = codeFile(code);
+    const recovered = await recoverFrom(person, cloud, ['--from', cloud, '--identity', codes]);
     expect(recovered.source).toMatchObject({ kind: 'folder' });
     expect(recovered.copies).toMatchObject([{ kind: 'folder', outcome: 'rewritten' }]);
     // And from the rewritten copy once more: two losses, one after the other.
     const next = emptyHome(world, 'third-phone');
     const invite = await world.invite(person.keyId);
-    const from = ['--from', cloud, '--identity', codeFile, '--invite', invite];
+    const from = ['--from', cloud, '--identity', codes, '--invite', invite];
     expect(await succeed(['recover', '--lost', ...from, ...next.args])).toMatchObject({ epoch: 2 });
     await expectSigns(world, next, person.publicKey);
   });
 
   it('a stick, while what lay in iCloud Drive is lost with the phone', async () => {
-    const person = await newPerson();
+    const person = await newPerson(world);
     const cloud = world.folder('cloud');
-    await succeed(['backup', cloud, '--cloud', 'icloud', '--show-code', ...person.phone.args]);
-    const { root, code } = await makeStick(person.phone);
+    await backUpToCloud(cloud, person.phone);
+    const { root, code } = await createStick(world.folder('stick'), person.phone);
     rmSync(cloud, { recursive: true });
     const gone = await failure([
       'recover',
@@ -153,7 +117,7 @@ describe('a phone is lost, and there is', () => {
   });
 
   it('a printed kit', async () => {
-    const person = await newPerson();
+    const person = await newPerson(world);
     const paper = world.folder('paper');
     const kit = await succeed(['kit', '--out', paper, ...person.phone.args]);
     const pictures = [
@@ -166,17 +130,14 @@ describe('a phone is lost, and there is', () => {
   });
 
   it('an encrypted Finder backup, and the code of the copy in it', async () => {
-    const person = await newPerson();
-    const { root, code } = await makeStick(person.phone);
+    const person = await newPerson(world);
+    const { root, code } = await createStick(world.folder('stick'), person.phone);
     const backup = join(world.folder('mac'), 'backup');
-    const domain = 'AppDomain-org.example.keepset';
-    makeBackup(backup, 'finder pässword', modernDialect, [
-      { domain, path: `Documents/shares/${person.keyId}.0.1.age`, content: readFileSync(slotOf(root)) },
-      { domain, path: 'Documents/notes.txt', content: Buffer.from('hello') },
-    ]);
-    const password = join(world.folder('head'), 'password');
-    writeFileSync(password, 'finder pässword\n');
-    const opening = ['--copy-passphrase-file', password, '--code', code];
+    makeFinderBackup(backup, {
+      [`shares/${person.keyId}.0.1.age`]: readFileSync(slotOf(root)),
+      'notes.txt': 'hello',
+    });
+    const opening = [...finderPasswordOptions(), '--code', code];
     const { kit } = await succeed(['finder-backup', 'add', backup, ...opening, ...person.phone.args]);
     const recovered = await recoverFrom(person, backup, ['--from', backup, ...opening]);
     expect(recovered.source).toMatchObject({ kind: 'finder-backup' });
@@ -185,8 +146,8 @@ describe('a phone is lost, and there is', () => {
   });
 
   it('a copy under a passphrase, which is asked for and may be mistyped', async () => {
-    const person = await newPerson();
-    const { root, code } = await makeStick(person.phone);
+    const person = await newPerson(world);
+    const { root, code } = await createStick(world.folder('stick'), person.phone);
     const cloud = world.folder('cloud');
     const file = join(cloud, 'share.age');
     const plain = await openAge(readFileSync(slotOf(root)), [code]);
@@ -210,128 +171,16 @@ describe('a phone is lost, and there is', () => {
   });
 });
 
-describe('a device is stolen', () => {
-  it('the key is frozen first, and signs again with new shares only, which the operator approves', async () => {
-    const person = await newPerson('ecdsa-p256');
-    const { keyId } = person;
-    const { root, code } = await makeStick(person.phone);
-    const thief = takenAway(world, person.phone);
-    const fresh = emptyHome(world);
-    const from = ['recover', '--stolen', '--from', root, '--code', code];
-    const invite = await world.invite(keyId);
-    const restored = await reading(root, () => succeed([...from, '--invite', invite, ...fresh.args]));
-    expect(restored).toMatchObject({ keyId, cause: 'stolen', state: 'restored', frozen: true, epoch: 0 });
-    // Frozen for everybody: for the thief, who still holds a current share, and for its owner.
-    expect((await failure(signing(thief, keyId))).code).toBe('policy/frozen');
-    expect((await failure(signing(fresh, keyId))).code).toBe('policy/frozen');
-    expect((await failure(['refresh', ...thief.args])).code).toBe('policy/frozen');
-    // Asked again without the operator, it says the same again.
-    expect(await succeed(['recover', ...fresh.args])).toMatchObject({ state: 'restored', frozen: true });
-    const approval = await world.approve(keyId);
-    const done = await succeed(['recover', '--approval', approval, ...fresh.args]);
-    expect(done).toMatchObject({ keyId, cause: 'stolen', state: 'recovered', epoch: 1 });
-    await expectSigns(world, fresh, person.publicKey);
-    await expectUseless(world, thief, keyId);
-  });
-
-  it('without any copy, but the others are enough: frozen first, they repair the share', async () => {
-    const phone = await newPhone(world);
-    const laptop = await addDevice(world, phone, 'laptop');
-    const policy = 'thresh(2,server,phone,laptop)';
-    const made = await together(['keygen', '--policy', policy, ...phone.args], { laptop: joining(laptop) });
-    const keyId = made['keyId'] as string;
-    const publicKey = await publicKeyOf(laptop, keyId);
-    const thief = takenAway(world, phone);
-    const fresh = emptyHome(world, 'new-phone');
-    const nothing = await failure(['recover', '--stolen', ...fresh.args]);
-    expect(nothing.hint).toContain('keepset repair');
-    const { invitation } = await succeed(['add-device', ...laptop.args]);
-    const recover = ['recover', '--stolen', '--party', 'phone', '--invite', invitation as string];
-    // The helper did not freeze it: this device does, and goes on only with what the operator says then.
-    const early = start(process.execPath, [
-      bin,
-      'repair',
-      'phone',
-      '--approval',
-      await world.approve(keyId),
-      ...laptop.args,
-    ]);
-    await untilSaid(early, 'on phone:  keepset join ');
-    const code = /on phone:  keepset join (\S+)\n/.exec(early.stderr())?.[1] ?? '';
-    const stopped = await failure([...recover, '--join', code, ...fresh.args]);
-    early.child.kill('SIGKILL');
-    await early.ended;
-    expect(stopped.code).toBe('policy/frozen');
-    expect(stopped.hint).toContain(`keepset approve ${keyId}`);
-    expect((await failure(signing(thief, keyId))).code).toBe('policy/frozen');
-    await together(['repair', 'phone', '--approval', await world.approve(keyId), ...laptop.args], {
-      phone: (join) => [...recover, '--join', join, ...fresh.args],
-    });
-    // Not finished: the key is frozen until there are new shares.
-    const finish = ['recover', '--approval', await world.approve(keyId), ...fresh.args];
-    const finished = await together(finish, { laptop: joining(laptop) });
-    expect(finished).toMatchObject({ keyId, state: 'recovered', epoch: 1, cause: 'stolen' });
-    await expectSigns(world, fresh, publicKey);
-    await expectSigns(world, laptop, publicKey);
-    await expectUseless(world, thief, keyId);
-  });
-
-  it('both devices: restored on clean ones, refreshed, and what the thief has is refused', async () => {
-    const phone = await newPhone(world);
-    const laptop = await addDevice(world, phone, 'laptop');
-    const made = await together(['keygen', '--policy', 'and(server,phone,laptop)', ...phone.args], {
-      laptop: joining(laptop),
-    });
-    const keyId = made['keyId'] as string;
-    const publicKey = await publicKeyOf(phone, keyId);
-    const sticks = [await makeStick(phone), await makeStick(laptop)];
-    const thieves = [takenAway(world, phone), takenAway(world, laptop)];
-    const copied = sticks.map(({ root, code }) => ({
-      root: join(world.folder('copied'), 'stick'),
-      code,
-      from: root,
-    }));
-    for (const { from, root } of copied) cpSync(from, root, { recursive: true });
-    // Nobody has a device left: the operator freezes, and refuses the old ones.
-    await succeed(['freeze', keyId, '--operator', ...world.operator]);
-    for (const { id = '' } of [phone, laptop]) await succeed(['revoke', id, ...world.operator]);
-    // Nor can they let another device in.
-    for (const { args } of thieves)
-      expect((await failure(['add-device', ...args])).code).toBe('policy/revoked');
-    const clean: Device[] = [];
-    for (const { root, code } of sticks) {
-      const fresh = emptyHome(world, 'clean');
-      const from = ['--from', root, '--code', code, '--invite', await world.invite(keyId)];
-      const restored = await reading(root, () => succeed(['recover', '--stolen', ...from, ...fresh.args]));
-      expect(restored).toMatchObject({ state: 'restored', frozen: true });
-      clean.push(fresh);
-    }
-    const [cleanPhone, cleanLaptop] = clean as [Device, Device];
-    const approval = await world.approve(keyId);
-    const done = await together(['recover', '--approval', approval, ...cleanPhone.args], {
-      laptop: joining(cleanLaptop),
-    });
-    expect(done).toMatchObject({ state: 'recovered', epoch: 1 });
-    expect(await succeed(['recover', ...cleanLaptop.args])).toMatchObject({ state: 'recovered', epoch: 1 });
-    await expectSignsTogether(world, cleanPhone, ['laptop', cleanLaptop], publicKey);
-    // The thief's shares come in once more, on devices that the server knows: it takes no share of an old epoch.
-    for (const { root, code } of copied) {
-      const invite = await world.invite(keyId);
-      const from = ['--from', root, '--code', code, '--invite', invite, ...emptyHome(world).args];
-      expect((await failure(['recover', '--lost', ...from])).code).toBe('place/stale');
-    }
-  });
-});
-
 describe('recovery asks first, and says what it does', () => {
   it('lost or stolen, where the copy is, and whether to go on', async () => {
-    const person = await newPerson();
-    const { root, code } = await makeStick(person.phone);
-    const codeFile = join(world.folder('paper'), 'code.txt');
-    writeFileSync(codeFile, code);
+    const person = await newPerson(world);
+    const { root, code } = await createStick(world.folder('stick'), person.phone);
+    // Without a line end, too.
+    const codes = join(world.folder('paper'), 'code.txt');
+    writeFileSync(codes, code);
     takenAway(world, person.phone);
     const fresh = emptyHome(world);
-    const recover = ['recover', '--identity', codeFile, '--invite', await world.invite(person.keyId)];
+    const recover = ['recover', '--identity', codes, '--invite', await world.invite(person.keyId)];
     const no = await onTerminal(
       [...recover, ...fresh.args],
       [
@@ -354,8 +203,8 @@ describe('recovery asks first, and says what it does', () => {
   });
 
   it('goes on where it was put off, and refuses what is not there to be recovered', async () => {
-    const person = await newPerson();
-    const { root, code } = await makeStick(person.phone);
+    const person = await newPerson(world);
+    const { root, code } = await createStick(world.folder('stick'), person.phone);
     const old = takenAway(world, person.phone);
     const fresh = emptyHome(world);
     const from = ['recover', '--lost', '--from', root, '--code', code];
@@ -389,8 +238,8 @@ describe('recovery asks first, and says what it does', () => {
   });
 
   it('takes a share for the party and the user it belongs to only', async () => {
-    const person = await newPerson();
-    const { root, code } = await makeStick(person.phone);
+    const person = await newPerson(world);
+    const { root, code } = await createStick(world.folder('stick'), person.phone);
     const from = ['recover', '--lost', '--from', root, '--code', code];
     // A new user knows no such key.
     const stranger = await failure([...from, '--invite', await world.invite(), ...emptyHome(world).args]);

@@ -2,27 +2,24 @@
  * Keys of which the server holds no share: the phone has one, the others lie on a stick, in a cloud and on paper, put
  * there by a second device that keeps nothing. Every set of losses that the policy tolerates happens once.
  */
-import { cpSync, readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { failure, joining, succeed, together, type Device, type Joining } from '../support/commands.ts';
+import { createStick, imageOf, type Copy } from '../support/copies.ts';
 import { otherMedium } from '../support/folders.ts';
 import { reading } from '../support/media.ts';
+import { expectSignsTogether } from '../support/signing.ts';
 import {
   addDevice,
   emptyHome,
-  expectSignsTogether,
-  failure,
-  joining,
+  makeKey,
   newPhone,
   newWorld,
   publicKeyOf,
-  succeed,
   takenAway,
-  together,
-  type Device,
-  type Joining,
   type World,
-} from '../support/recovery.ts';
+} from '../support/world.ts';
 
 // Many real processes: on a busy machine they take their time.
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
@@ -36,15 +33,14 @@ const joinAll = (devices: ReadonlyMap<string, Device>): Record<string, Joining> 
   Object.fromEntries([...devices].map(([party, device]) => [party, joining(device)]));
 
 /** Makes a key whose parties are the phone and others, each on a device of its own at first. */
-const makeKey = async (
+const keyOf = async (
   policy: string,
   others: readonly string[],
 ): Promise<{ keyId: string; publicKey: string; devices: Map<string, Device> }> => {
   const phone = await newPhone(world);
   const rest = new Map<string, Device>();
   for (const party of others) rest.set(party, await addDevice(world, phone, party));
-  const made = await together(['keygen', '--policy', policy, ...phone.args], joinAll(rest));
-  const keyId = made['keyId'] as string;
+  const keyId = await makeKey(phone, ['--policy', policy], Object.fromEntries(rest));
   return { keyId, publicKey: await publicKeyOf(phone, keyId), devices: new Map([['phone', phone], ...rest]) };
 };
 
@@ -57,17 +53,14 @@ describe('thresh(2,phone,usb,cloud): the stick and the cloud hold shares, no dev
   let epoch = 0;
   /** Devices that hold a share just now. */
   let devices: Map<string, Device>;
-  const media = new Map<string, { root: string; code: string }>();
+  const media = new Map<string, Copy>();
 
   /** Writes a party's share onto its medium, proves that it opens, and takes it off the device, which is then wiped. */
   const store = async (party: string): Promise<void> => {
     const device = devices.get(party)!;
     const known = media.get(party);
-    if (known === undefined) {
-      const root = otherMedium();
-      const { code } = await succeed(['usb', 'create', root, '--show-code', ...device.args]);
-      media.set(party, { root, code: code as string });
-    } else await succeed(['usb', 'create', known.root, '--again', ...device.args]);
+    if (known === undefined) media.set(party, await createStick(otherMedium(), device));
+    else await succeed(['usb', 'create', known.root, '--again', ...device.args]);
     const { root, code } = media.get(party)!;
     await succeed(['usb', 'verify', root, '--replugged', ...device.args]);
     const parked = await reading(root, () =>
@@ -88,7 +81,7 @@ describe('thresh(2,phone,usb,cloud): the stick and the cloud hold shares, no dev
   };
 
   beforeAll(async () => {
-    ({ keyId, publicKey, devices } = await makeKey('thresh(2,phone,usb,cloud)', ['usb', 'cloud']));
+    ({ keyId, publicKey, devices } = await keyOf('thresh(2,phone,usb,cloud)', ['usb', 'cloud']));
     for (const party of ['usb', 'cloud']) await store(party);
   });
 
@@ -139,8 +132,7 @@ describe('thresh(2,phone,usb,cloud): the stick and the cloud hold shares, no dev
     expect(readdirSync(itself).filter((name) => name.endsWith('.age'))).toHaveLength(1);
     await fetch('cloud');
     // The refresh rewrites the stick; a copy made of it before is of the old epoch.
-    const old = join(world.folder('old'), 'stick');
-    cpSync(media.get('usb')!.root, old, { recursive: true });
+    const old = imageOf(media.get('usb')!.root);
     await together(['refresh', ...devices.get('phone')!.args], joinAll(without(devices, 'phone')));
     epoch += 1;
     const stale = await failure(['park', '--from', old, '--code', media.get('usb')!.code, ...device.args]);
@@ -159,7 +151,7 @@ describe('thresh(2,phone,usb,cloud,paper): any two are lost at once', () => {
   let publicKey: string;
   let devices: Map<string, Device>;
   beforeAll(async () => {
-    ({ keyId, publicKey, devices } = await makeKey(policy, parties.slice(1)));
+    ({ keyId, publicKey, devices } = await keyOf(policy, parties.slice(1)));
   });
 
   it.each(pairs)('without %s and %s the other two deal new shares to four', async (...lost) => {

@@ -5,69 +5,22 @@ import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync 
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { decodeCbor } from '@keepset/bytes';
+import { joinCode, joining, refusal, succeed, together, type Device } from '../support/commands.ts';
 import { temporaryFolder } from '../support/folders.ts';
-import {
-  bin,
-  errorOf,
-  keepset,
-  keepsetJson,
-  onlyObject,
-  run,
-  serve,
-  serverFolders,
-  start,
-  untilSaid,
-  type Ended,
-  type Serving,
-} from '../support/processes.ts';
+import { bin, keepset, start } from '../support/processes.ts';
+import { makeKey, newWorld, phoneAndLaptop } from '../support/world.ts';
 
 // Many real processes or runs: on a busy machine they take their time.
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 const work = temporaryFolder();
 const at = (name: string): string => join(work, name);
-const phone = ['--home', at('phone')];
-const laptop = ['--home', at('laptop')];
 const text = 'to my heirs\n';
 
-let server: Serving;
-let vault: Record<string, unknown>;
-let pair: Record<string, unknown>;
+let phone: Device;
+let laptop: Device;
+let vault: string;
 let recipient: string;
-
-const idOf = ({ keyId }: Record<string, unknown>): string => keyId as string;
-const succeed = async (args: readonly string[]): Promise<Record<string, unknown>> => {
-  const { code, json, stderr } = await keepsetJson(args);
-  expect({ code, json, stderr }).toMatchObject({ code: 0 });
-  return json;
-};
-const refused = async (args: readonly string[]): Promise<ReturnType<typeof errorOf>> => {
-  const ended = await keepsetJson(args);
-  expect(ended.code).not.toBe(0);
-  return errorOf(ended);
-};
-
-/** Starts a command on the phone, and joins it on the laptop with the code it prints. */
-const together = async (
-  args: readonly string[],
-  joining: readonly string[] = [],
-): Promise<[Ended, Ended]> => {
-  const running = start(process.execPath, [bin, ...args, '--json']);
-  await untilSaid(running, 'keepset join ');
-  const code = /keepset join (\S+)/.exec(running.stderr())?.[1] ?? '';
-  const joined = await run(process.execPath, [bin, 'join', code, ...joining, ...laptop, '--json']);
-  if (joined.code !== 0) running.child.kill('SIGKILL');
-  return [await running.ended, joined];
-};
-const bothSucceed = async (
-  args: readonly string[],
-  joining: readonly string[] = [],
-): Promise<Record<string, unknown>> => {
-  const [started, joined] = await together(args, joining);
-  expect({ ...joined, of: 'joined' }).toMatchObject({ code: 0 });
-  expect({ ...started, of: 'started' }).toMatchObject({ code: 0 });
-  return onlyObject(started.stdout);
-};
 
 const sealedByOthers = async (
   plain: Uint8Array | string,
@@ -80,36 +33,33 @@ const sealedByOthers = async (
 
 /** How many entries of the server's log the phone has seen. */
 const logSize = (): number =>
-  (decodeCbor(Uint8Array.from(readFileSync(join(at('phone'), 'log-head.cbor')))) as { size: number }).size;
+  (decodeCbor(Uint8Array.from(readFileSync(join(phone.home, 'log-head.cbor')))) as { size: number }).size;
 
 beforeAll(async () => {
   writeFileSync(at('will.txt'), text);
-  server = await serve(serverFolders());
-  await succeed(['enroll', server.invitation ?? '', ...phone]);
-  const { invitation } = await succeed(['add-device', ...phone]);
-  await succeed(['enroll', invitation as string, '--party', 'laptop', ...laptop]);
+  ({ phone, laptop } = await phoneAndLaptop(await newWorld()));
   const policy = ['--policy', 'thresh(2,server,phone,laptop)'];
-  vault = await bothSucceed(['keygen', '--scheme', 'ecdh-p256', ...policy, ...phone]);
-  recipient = ((await succeed(['show', idOf(vault), ...phone]))['forms'] as { age: string }).age;
+  vault = await makeKey(phone, ['--scheme', 'ecdh-p256', ...policy], { laptop });
+  recipient = ((await succeed(['show', vault, ...phone.args]))['forms'] as { age: string }).age;
 });
 
 describe('a key that opens files', () => {
   it('shows the recipient that any age program takes, and signs nothing', async () => {
     expect(recipient).toMatch(/^age1tag1q[a-z0-9]{57,}$/);
-    const shown = await keepset(['show', ...phone]);
+    const shown = await keepset(['show', ...phone.args]);
     expect(shown.stdout).toContain('2 of 3 must open together');
     expect(shown.stdout).toContain(recipient);
-    const error = await refused(['sign', at('will.txt'), ...phone]);
+    const error = await refusal(['sign', at('will.txt'), ...phone.args]);
     expect(error.code).toBe('input/unsupported');
     expect(error.hint).toContain('keepset open');
-    expect(await refused(['derive', 'm/0', ...phone])).toMatchObject({ code: 'input/unsupported' });
+    expect(await refusal(['derive', 'm/0', ...phone.args])).toMatchObject({ code: 'input/unsupported' });
   });
 });
 
 describe('keepset seal', () => {
   it('writes an age file with one p256tag stanza, and keeps the original', async () => {
-    const sealed = await succeed(['seal', at('will.txt'), ...phone]);
-    expect(sealed).toMatchObject({ file: at('will.txt.age'), recipient, keyId: idOf(vault) });
+    const sealed = await succeed(['seal', at('will.txt'), ...phone.args]);
+    expect(sealed).toMatchObject({ file: at('will.txt.age'), recipient, keyId: vault });
     const lines = readFileSync(at('will.txt.age'), 'latin1').split('\n');
     expect(lines[0]).toBe('age-encryption.org/v1');
     expect(lines[1]).toMatch(/^-> p256tag [A-Za-z0-9+/]{6} [A-Za-z0-9+/]{87}$/);
@@ -121,11 +71,11 @@ describe('keepset seal', () => {
 
   it('never replaces a file unasked', async () => {
     const before = readFileSync(at('will.txt.age'));
-    expect(await refused(['seal', at('will.txt'), ...phone])).toMatchObject({ code: 'place/exists' });
+    expect(await refusal(['seal', at('will.txt'), ...phone.args])).toMatchObject({ code: 'place/exists' });
     expect(readFileSync(at('will.txt.age'))).toEqual(before);
-    await succeed(['seal', at('will.txt'), '--force', ...phone]);
+    await succeed(['seal', at('will.txt'), '--force', ...phone.args]);
     expect(readFileSync(at('will.txt.age'))).not.toEqual(before);
-    expect(await refused(['seal', at('will.txt'), '--out', work, '--force', ...phone])).toMatchObject({
+    expect(await refusal(['seal', at('will.txt'), '--out', work, '--force', ...phone.args])).toMatchObject({
       code: 'place/exists',
     });
     expect(readdirSync(work).filter((name) => name.endsWith('.part'))).toEqual([]);
@@ -136,14 +86,14 @@ describe('keepset seal', () => {
     await succeed(['seal', at('will.txt'), '--to', recipient, '--out', at('by-nobody.age'), ...nobody]);
     const piped = await keepset(['seal', '-', '--to', recipient, '--out', at('piped.age')], { input: text });
     expect(piped).toMatchObject({ code: 0, stdout: expect.stringContaining(at('piped.age')) });
-    expect(await refused(['seal', work, ...phone])).toMatchObject({ code: 'input/invalid-argument' });
+    expect(await refusal(['seal', work, ...phone.args])).toMatchObject({ code: 'input/invalid-argument' });
     for (const to of ['age1tag1qqqq', 'age1qqqq', 'nonsense', recipient.replace('tag1q', 'tag1p')])
       expect(
-        await refused(['seal', at('will.txt'), '--to', to, '--out', at('no.age'), ...nobody]),
+        await refusal(['seal', at('will.txt'), '--to', to, '--out', at('no.age'), ...nobody]),
       ).toMatchObject({ code: 'input/malformed' });
     expect(existsSync(at('no.age'))).toBe(false);
     expect(readdirSync(work).filter((name) => name.endsWith('.part'))).toEqual([]);
-    expect(await refused(['seal', at('missing'), ...phone])).toMatchObject({
+    expect(await refusal(['seal', at('missing'), ...phone.args])).toMatchObject({
       code: 'input/invalid-argument',
     });
   });
@@ -155,13 +105,13 @@ describe('keepset open', () => {
 
   it('opens with the server: from the phone, and from the laptop', async () => {
     for (const device of [phone, laptop]) {
-      const opened = await open('will.txt.age', '--force', ...device);
-      expect(opened).toMatchObject({ keyId: idOf(vault), bytes: text.length });
+      const opened = await open('will.txt.age', '--force', ...device.args);
+      expect(opened).toMatchObject({ keyId: vault, bytes: text.length });
       expect(readFileSync(at('will.txt.age.open'), 'utf8')).toBe(text);
       expect(statSync(at('will.txt.age.open')).mode & 0o777).toBe(0o600);
     }
-    await open('by-nobody.age', ...phone);
-    await open('piped.age', ...laptop);
+    await open('by-nobody.age', ...phone.args);
+    await open('piped.age', ...laptop.args);
     expect(readFileSync(at('by-nobody.age.open'), 'utf8')).toBe(text);
     expect(readFileSync(at('piped.age.open'), 'utf8')).toBe(text);
   });
@@ -172,22 +122,27 @@ describe('keepset open', () => {
     writeFileSync(at('header.age'), copy.subarray(0, copy.indexOf('\n--- ') + 49));
     for (const theirs of ['copy.age', 'header.age']) {
       const out = ['--out', at('both'), '--force', '--with', 'laptop'];
-      const opened = await bothSucceed(['open', at('will.txt.age'), ...out, ...phone], [at(theirs)]);
+      const opened = await together(['open', at('will.txt.age'), ...out, ...phone.args], {
+        laptop: joining(laptop, at(theirs)),
+      });
       expect(opened).toMatchObject({ bytes: text.length });
       expect(readFileSync(at('both'), 'utf8')).toBe(text);
     }
   });
 
   it('is not helped by a device that has another file, or none', async () => {
-    await succeed(['seal', at('will.txt'), '--out', at('other.age'), ...phone]);
+    await succeed(['seal', at('will.txt'), '--out', at('other.age'), ...phone.args]);
     for (const [theirs, code] of [
       [[at('other.age')], 'policy/forbidden'],
       [[at('will.txt')], 'input/malformed'],
       [[], 'input/invalid-argument'],
     ] as const) {
       const out = ['--out', at('never'), '--with', 'laptop'];
-      const [, joined] = await together(['open', at('will.txt.age'), ...out, ...phone], theirs);
-      expect(errorOf({ json: onlyObject(joined.stdout) }).code).toBe(code);
+      const opening = start(process.execPath, [bin, 'open', at('will.txt.age'), ...out, ...phone.args]);
+      const join = ['join', await joinCode(opening, 'laptop'), ...theirs, ...laptop.args];
+      expect(await refusal(join)).toMatchObject({ code });
+      opening.child.kill('SIGKILL');
+      await opening.ended;
       expect(existsSync(at('never'))).toBe(false);
     }
   });
@@ -207,11 +162,11 @@ describe('keepset open', () => {
     ];
     for (const [name, sealed, plain] of files) {
       writeFileSync(at(`${name}.age`), sealed);
-      await succeed(['open', at(`${name}.age`), ...phone]);
+      await succeed(['open', at(`${name}.age`), ...phone.args]);
       const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
       expect(digest(readFileSync(at(name))), name).toBe(digest(Buffer.from(plain)));
     }
-    const piped = await keepset(['open', '-', '--out', '-', ...phone], {
+    const piped = await keepset(['open', '-', '--out', '-', ...phone.args], {
       input: await sealedByOthers(text),
     });
     expect(piped).toMatchObject({ code: 0, stdout: text });
@@ -219,7 +174,7 @@ describe('keepset open', () => {
 
   it('writes the act, and nothing else, into the log', async () => {
     const before = logSize();
-    await open('will.txt.age', '--force', ...phone);
+    await open('will.txt.age', '--force', ...phone.args);
     expect(logSize()).toBe(before + 1);
     const sealed = Buffer.from(await sealedByOthers(text));
     const bad: [string, Uint8Array | string, string][] = [
@@ -237,15 +192,17 @@ describe('keepset open', () => {
     ];
     for (const [name, content, code] of bad) {
       writeFileSync(at(`${name}.age`), content, 'latin1');
-      expect(await refused(['open', at(`${name}.age`), ...phone]), name).toMatchObject({ code });
+      expect(await refusal(['open', at(`${name}.age`), ...phone.args]), name).toMatchObject({ code });
       expect(existsSync(at(name))).toBe(false);
     }
-    expect(await refused(['open', at('will.txt.age'), ...phone])).toMatchObject({ code: 'place/exists' });
-    expect(await refused(['open', at('missing.age'), ...phone])).toMatchObject({
+    expect(await refusal(['open', at('will.txt.age'), ...phone.args])).toMatchObject({
+      code: 'place/exists',
+    });
+    expect(await refusal(['open', at('missing.age'), ...phone.args])).toMatchObject({
       code: 'input/invalid-argument',
     });
     // None of these asked the server for anything.
-    await open('will.txt.age', '--force', ...phone);
+    await open('will.txt.age', '--force', ...phone.args);
     expect(logSize()).toBe(before + 2);
   });
 
@@ -265,7 +222,7 @@ describe('keepset open', () => {
     ];
     for (const [name, bytes] of altered) {
       writeFileSync(at(`${name}.age`), bytes);
-      expect((await refused(['open', at(`${name}.age`), ...phone])).code, name).toMatch(
+      expect((await refusal(['open', at(`${name}.age`), ...phone.args])).code, name).toMatch(
         /^input\/(malformed|unknown-key)$/,
       );
       expect(existsSync(at(name)), name).toBe(false);
@@ -276,20 +233,19 @@ describe('keepset open', () => {
 
 describe('the life of the key', () => {
   it('refreshed, it opens old files; an old share opens nothing more', async () => {
-    pair = await succeed(['keygen', '--scheme', 'ecdh-p256', ...laptop]);
-    await succeed(['seal', at('will.txt'), '--key', idOf(pair), '--out', at('pair.age'), ...laptop]);
-    const shares = join(at('laptop'), 'shares');
-    const old = readdirSync(shares).find((name) => name.includes(idOf(pair))) ?? '';
+    const pair = await makeKey(laptop, ['--scheme', 'ecdh-p256']);
+    await succeed(['seal', at('will.txt'), '--key', pair, '--out', at('pair.age'), ...laptop.args]);
+    const shares = join(laptop.home, 'shares');
+    const old = readdirSync(shares).find((name) => name.includes(pair)) ?? '';
     const copy = readFileSync(join(shares, old));
-    expect(await succeed(['refresh', '--key', idOf(pair), ...laptop])).toMatchObject({ epoch: 1 });
-    await succeed(['open', at('pair.age'), ...laptop]);
+    expect(await succeed(['refresh', '--key', pair, ...laptop.args])).toMatchObject({ epoch: 1 });
+    await succeed(['open', at('pair.age'), ...laptop.args]);
     expect(readFileSync(at('pair'), 'utf8')).toBe(text);
     // A thief's copy of the share from before, and a device that has nothing newer.
-    for (const name of readdirSync(shares).filter((each) => each.includes(idOf(pair))))
-      rmSync(join(shares, name));
+    for (const name of readdirSync(shares).filter((each) => each.includes(pair))) rmSync(join(shares, name));
     writeFileSync(join(shares, old), copy);
-    const stale = ['open', at('pair.age'), '--out', at('late'), ...laptop];
-    expect(await refused(stale)).toMatchObject({ code: 'abort/wrong-epoch' });
+    const stale = ['open', at('pair.age'), '--out', at('late'), ...laptop.args];
+    expect(await refusal(stale)).toMatchObject({ code: 'abort/wrong-epoch' });
     expect(existsSync(at('late'))).toBe(false);
   });
 });
@@ -297,12 +253,14 @@ describe('the life of the key', () => {
 describe('a key of which the server holds no share', () => {
   it('opens with two devices; the server passes on and logs', async () => {
     const policy = ['--policy', 'and(phone,laptop)'];
-    const key = await bothSucceed(['keygen', '--scheme', 'ecdh-p256', ...policy, ...phone]);
-    await succeed(['seal', at('will.txt'), '--key', idOf(key), '--out', at('ours.age'), ...laptop]);
-    const alone = await refused(['open', at('ours.age'), ...phone]);
+    const key = await makeKey(phone, ['--scheme', 'ecdh-p256', ...policy], { laptop });
+    await succeed(['seal', at('will.txt'), '--key', key, '--out', at('ours.age'), ...laptop.args]);
+    const alone = await refusal(['open', at('ours.age'), ...phone.args]);
     expect(alone).toMatchObject({ code: 'policy/unsatisfied' });
     const before = logSize();
-    await bothSucceed(['open', at('ours.age'), '--with', 'laptop', ...phone], [at('ours.age')]);
+    await together(['open', at('ours.age'), '--with', 'laptop', ...phone.args], {
+      laptop: joining(laptop, at('ours.age')),
+    });
     expect(readFileSync(at('ours'), 'utf8')).toBe(text);
     expect(logSize()).toBe(before + 1);
   });
@@ -310,8 +268,8 @@ describe('a key of which the server holds no share', () => {
 
 describe('a frozen key', () => {
   it('opens nothing', async () => {
-    await succeed(['freeze', idOf(vault), ...phone]);
-    expect(await refused(['open', at('will.txt.age'), '--out', at('frozen'), ...laptop])).toMatchObject({
+    await succeed(['freeze', vault, ...phone.args]);
+    expect(await refusal(['open', at('will.txt.age'), '--out', at('frozen'), ...laptop.args])).toMatchObject({
       code: 'policy/frozen',
     });
     expect(existsSync(at('frozen'))).toBe(false);

@@ -1,7 +1,6 @@
 /** Keys of which the server holds no share: it passes on, logs, freezes, and is the one moment of commitment. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createHash, randomBytes } from 'node:crypto';
-import { utf8ToBytes } from '@keepset/bytes';
+import { randomBytes } from 'node:crypto';
 import {
   joinKeygen,
   joinLife,
@@ -21,12 +20,12 @@ import {
   type GroupKey,
   type GroupPrompts,
   type Scheme,
-  type SignRequest,
 } from '@keepset/ceremony';
 import { createApproval, startServer, type RunningServer } from '@keepset/server';
 import type { SessionStart, StepResponse } from '@keepset/wire';
+import { requestFor } from '../support/ceremonies.ts';
 import { newDevice, type TestDevice } from '../support/device.ts';
-import { addDevice, code, meet } from '../support/meeting.ts';
+import { addDevice, code, keygenTogether, meet } from '../support/meeting.ts';
 import { serverOptions } from '../support/server.ts';
 
 const options = serverOptions();
@@ -46,14 +45,6 @@ afterAll(async () => {
 
 const device = (party: string): DeviceParty => devices.get(party)!.device;
 
-const requestFor = (scheme: Scheme, text = 'hello'): SignRequest => ({
-  message:
-    scheme === 'schnorr-secp256k1'
-      ? new Uint8Array(createHash('sha256').update(text).digest())
-      : utf8ToBytes(text),
-  digest: scheme.startsWith('ecdsa') ? 'sha256' : 'none',
-});
-
 const together = <T, U>(
   start: (prompts: GroupPrompts) => Promise<T>,
   others: readonly string[],
@@ -61,10 +52,10 @@ const together = <T, U>(
 ) => meet(start, new Map(others.map((party) => [party, (group: Group) => join(party, group)])), devices);
 
 const keygen = async (scheme: Scheme, policy: string, others: readonly string[]): Promise<GroupKey> => {
-  const { started, joined } = await together(
-    (prompts) => runKeygen(phone.device, { scheme, policy }, prompts),
-    others,
-    (party, group) => joinKeygen(device(party), group),
+  const { started, joined } = await keygenTogether(
+    phone,
+    { scheme, policy },
+    new Map(others.map((party) => [party, devices.get(party)!])),
   );
   for (const group of joined) expect(group).toEqual(started);
   return started;

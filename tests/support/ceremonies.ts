@@ -31,16 +31,14 @@ import {
   copyOf,
   deviceOf,
   finishRequests,
-  newLife,
   openDevice,
   openServer,
   openStores,
-  untilDeath,
   wireTo,
   type Granularity,
-  type Life,
   type World,
 } from './crash.ts';
+import { newLife, untilDeath, type Life } from './life.ts';
 
 /** What devices do together. */
 export interface Ceremony {
@@ -147,7 +145,7 @@ export const dieEverywhere = async <T>(
 };
 
 /** The request to sign a text, in the form the scheme takes. */
-export const requestFor = (scheme: Scheme, text: string): SignRequest => ({
+export const requestFor = (scheme: Scheme, text = 'hello'): SignRequest => ({
   message:
     scheme === 'schnorr-secp256k1'
       ? new Uint8Array(createHash('sha256').update(text).digest())

@@ -1,5 +1,13 @@
 /** Several devices of one user in one session, all inside the test's process. */
-import { joinGroup, type Group, type GroupPrompts } from '@keepset/ceremony';
+import {
+  joinGroup,
+  joinKeygen,
+  runKeygen,
+  type Group,
+  type GroupKey,
+  type GroupPrompts,
+  type Scheme,
+} from '@keepset/ceremony';
 import { printInvite } from '@keepset/transport';
 import { newDevice, type TestDevice } from './device.ts';
 
@@ -45,12 +53,32 @@ export const meet = async <T, U>(
   return { started, joined: others, digits };
 };
 
-/** A further device of the same user. */
-export const addDevice = async ({ device, account }: TestDevice, party: string): Promise<TestDevice> => {
+/** Makes a key on one device, which the others join. */
+export const keygenTogether = (
+  { device }: TestDevice,
+  spec: { readonly scheme: Scheme; readonly policy: string },
+  others: ReadonlyMap<string, TestDevice>,
+): Promise<Meeting<GroupKey, GroupKey>> =>
+  meet(
+    (prompts) => runKeygen(device, spec, prompts),
+    new Map(
+      [...others].map(
+        ([party, other]) => [party, (group: Group) => joinKeygen(other.device, group)] as const,
+      ),
+    ),
+    others,
+  );
+
+/** An invitation for a further device of the same user. */
+export const invitationBy = async ({ device, account }: TestDevice): Promise<string> => {
   const code = await device.transport.invite();
-  const { server: url, pin } = account;
-  return newDevice(printInvite({ server: url, code, ...(pin === undefined ? {} : { pin }) }), party);
+  const { server, pin } = account;
+  return printInvite({ server, code, ...(pin === undefined ? {} : { pin }) });
 };
+
+/** A further device of the same user. */
+export const addDevice = async (to: TestDevice, party: string): Promise<TestDevice> =>
+  newDevice(await invitationBy(to), party);
 
 /** The code of the error a promise ends with, or `no error`. */
 export const code = (promise: Promise<unknown>): Promise<unknown> =>

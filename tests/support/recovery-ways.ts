@@ -4,7 +4,7 @@ import { currentShare } from '../../apps/cli/src/home/own-shares.ts';
 import { homePaths } from '../../apps/cli/src/home/paths.ts';
 import { command, type Command, type Life } from './mortal.ts';
 import { copyFolder, done, enrol, errorCodeOf, madeFolder, openScene, tried, type Scene } from './scene.ts';
-import type { Json } from './recovery.ts';
+import type { Json } from './commands.ts';
 
 /** What a scene is about. */
 export interface Facts {

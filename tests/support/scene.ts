@@ -11,7 +11,7 @@ import { createApproval, createInvite, startServer, type RunningServer } from '@
 import { otherMedium, temporaryFolder } from './folders.ts';
 import { command } from './mortal.ts';
 import { serverOptions } from './server.ts';
-import type { Json } from './recovery.ts';
+import type { Json } from './commands.ts';
 
 /** A folder with everybody's files, and the server that runs on it. */
 export interface Scene {
