@@ -6,7 +6,15 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Secret, bytesEqual } from '@keepset/bytes';
 import { drillOpening, drillRequest, runDrill, runKeygen, type Scheme } from '@keepset/ceremony';
 import { startServer, type RunningServer } from '@keepset/server';
-import { deviceAt, failure, joinCode, refusal, succeed, type Device, type Json } from '../support/commands.ts';
+import {
+  deviceAt,
+  failure,
+  joinCode,
+  refusal,
+  succeed,
+  type Device,
+  type Json,
+} from '../support/commands.ts';
 import {
   appDomain,
   backUpToCloud,
