@@ -1,5 +1,5 @@
 /** What is noted of a copy was seen where it is noted: a review found ways to have places noted that nobody had read. */
-import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { generateIdentity, openingKeyOf } from '@keepset/wire';

@@ -48,7 +48,8 @@ it('adds to the entry that is there, and overwrites none', async () => {
   const adopted = await adoptedKit(paths, found, opened(1), undefined, 'older');
   const { openedAt, notedAt, ...rest } = adopted.copies.find(({ generation }) => generation === 1)!;
   expect([typeof openedAt, typeof notedAt]).toEqual(['string', 'string']);
-  expect({ ...adopted, copies: [rest, copy(2)] }).toEqual(known);
+  // But for the disk it is on, which is looked at: nothing is mounted at this path.
+  expect({ ...adopted, copies: [rest, copy(2)] }).toEqual({ ...known, domain: 'device:phone' });
   // What another device wrote there at a later epoch is the newest now, whatever number it has.
   const later = await adoptedKit(paths, { ...found, sha256: hash(9) }, opened(2, 1), undefined, 'newer');
   expect(later.copies.map(({ epoch, generation, notedAt: told }) => [epoch, generation, told])).toEqual([
