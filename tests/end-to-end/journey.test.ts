@@ -270,7 +270,7 @@ describe('another user', () => {
       /^-----BEGIN AGE ENCRYPTED FILE/,
     );
 
-    expect(await succeed(['keys', ...unlock, ...laptop])).toEqual({ keys: [] });
+    expect(await succeed(['keys', ...unlock, ...laptop])).toEqual({ keys: [], damagedEntries: [] });
     const use = await keepsetJson(['sign', file, '--key', idOf(ed25519), ...unlock, ...laptop]);
     expect(use.code).toBe(2);
     expect(errorOf(use).code).toBe('input/unknown-key');
