@@ -10,6 +10,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, afterEach, expect, it, vi } from 'vitest';
+import { findContainer, inspectContainer, nodeFileSystem, openNewest, saveCopy } from '@keepset/places';
+import { generateIdentity, signerOf } from '@keepset/wire';
 import { forge } from '../support/forge.ts';
 import { filesIn, hashesOf, otherMedium, temporaryFolder } from '../support/folders.ts';
 import { stateOf } from '../support/media.ts';
@@ -131,4 +133,88 @@ it('does not replace a share that no recovery brought, though a repair of it was
   expect(await tried(wrong)).toBe('place/exists');
   expect(hashesOf(join(phone, 'shares'))).toEqual(own);
   await expectSignature(phone, keyId, pem);
+});
+
+it('does not replace a share that a repair brought, though a copy had brought another before', async () => {
+  const { keyId } = await duo(scene);
+  const drive = madeFolder(scene.at('drive'));
+  const { code } = await done(['backup', drive, '--show-code', '--home', scene.at('phone')]);
+  const [copy = ''] = filesIn(drive).filter((name) => name.endsWith('.age'));
+  const forged = join(madeFolder(scene.at('cloud')), 'share.age');
+  writeFileSync(forged, await forge(readFileSync(copy), String(code)));
+  renameSync(scene.at('phone'), scene.at('old'));
+  const home = ['--home', scene.at('new')];
+  const lost = ['recover', '--lost', '--later', ...home];
+  const from = (path: string): string[] => ['--from', path, '--code', String(code)];
+  await done([...lost, ...from(drive), '--invite', await scene.invite(keyId)]);
+  const approval = await scene.approve(keyId);
+  const repairing = command(['repair', 'phone', '--approval', approval, '--home', scene.at('laptop')]);
+  const [, joinCode = ''] = await repairing.until(/on phone: {2}keepset join (\S+)/);
+  await done([...lost, '--join', joinCode]);
+  expect(await repairing.ended).toMatchObject({ code: 0 });
+  const own = hashesOf(join(scene.at('new'), 'shares'));
+  expect(await tried([...lost, ...from(forged)])).toBe('place/exists');
+  expect(hashesOf(join(scene.at('new'), 'shares'))).toEqual(own);
+});
+
+it('in one slot of a stick, is repaired over no other, which is recovered from by its name', async () => {
+  const { keyId, pem } = await solo(scene);
+  const stick = mkdtempSync(join(elsewhere, 'stick-'));
+  const phone = ['--home', scene.at('phone')];
+  const code = String((await done(['usb', 'create', stick, '--show-code', ...phone]))['code']);
+  await done(['usb', 'verify', stick, '--replugged', ...phone]);
+  renameSync(scene.at('phone'), scene.at('old'));
+  const container = await findContainer(nodeFileSystem, stick, undefined);
+  const report = await inspectContainer(container);
+  const { candidate } = await openNewest(report, [code]);
+  const forged = await forge(candidate.bytes, code, 5);
+  await saveCopy(report, forged, signerOf(await generateIdentity()), candidate);
+  const folder = join(stick, `keepset-${container.kit}`);
+  rmSync(join(folder, 'metadata.json'));
+
+  const [home, opening] = [
+    ['--home', scene.at('new')],
+    ['--code', code],
+  ];
+  const invite = ['--invite', await scene.invite(keyId)];
+  expect(await tried(['recover', '--lost', '--from', stick, ...opening, ...invite, ...home])).toMatch(
+    /^abort\//,
+  );
+  const before = stateOf(stick);
+  expect(await tried(['usb', 'repair', stick, ...home])).toBe('store/conflict');
+  expect(await tried(['usb', 'repair', stick, ...opening, ...home])).toBe('store/conflict');
+  // Somebody else sees that there are two.
+  expect(await tried(['usb', 'repair', stick, ...opening, '--home', scene.at('old')])).toBe('place/foreign');
+  expect(stateOf(stick)).toBe(before);
+
+  const slot = join(folder, `share_party2.${candidate.slot}`);
+  const last = await done(['recover', '--lost', '--from', slot, '--older', ...opening, ...home]);
+  expect(last).toMatchObject({ state: 'recovered', epoch: 1 });
+  await expectSignature(scene.at('new'), keyId, pem);
+});
+
+it('with a number above all others leaves numbers for the next copies', async () => {
+  const { keyId, pem } = await solo(scene);
+  const [stick, drive] = ['stick-', 'drive-'].map((name) => mkdtempSync(join(elsewhere, name))) as [
+    string,
+    string,
+  ];
+  const phone = ['--home', scene.at('phone')];
+  const code = String((await done(['usb', 'create', stick, '--show-code', ...phone]))['code']);
+  const driveCode = String((await done(['backup', drive, '--show-code', ...phone]))['code']);
+  renameSync(scene.at('phone'), scene.at('old'));
+  const [copy = ''] = filesIn(drive).filter((name) => name.endsWith('.age'));
+  writeFileSync(copy, await forge(readFileSync(copy), driveCode, Number.MAX_SAFE_INTEGER));
+  const home = ['--home', scene.at('new')];
+  const invite = ['--invite', await scene.invite(keyId)];
+  expect(
+    await tried(['recover', '--lost', '--from', drive, '--code', driveCode, ...invite, ...home]),
+  ).toMatch(/^abort\//);
+  const { copies } = await done(['recover', '--lost', '--from', stick, '--code', code, ...home]);
+  expect(copies).toEqual([
+    expect.objectContaining({ outcome: 'rewritten' }),
+    expect.objectContaining({ outcome: 'rewritten' }),
+  ]);
+  await done(['backup', madeFolder(join(elsewhere, 'more')), '--show-code', ...home]);
+  await expectSignature(scene.at('new'), keyId, pem);
 });

@@ -3,9 +3,13 @@ import { ed25519 } from '@noble/curves/ed25519.js';
 import { Secret } from '@keepset/bytes';
 import { encodeShareFile, generateIdentity, openShareFile, recipientOf, signerOf } from '@keepset/wire';
 
-/** Another share of the same key, made of what anybody may know: the public data, and whom the copy is sealed to. */
-export const forge = async (file: Uint8Array, code: string): Promise<Uint8Array> => {
-  const { share, ...meta } = await openShareFile(file, [code]);
+/**
+ * Another share of the same key, made of what anybody may know: the public data, and whom the copy is sealed to.
+ * @param generation that it claims; by default that of the copy
+ */
+export const forge = async (file: Uint8Array, code: string, generation?: number): Promise<Uint8Array> => {
+  const { share, ...known } = await openShareFile(file, [code]);
+  const meta = generation === undefined ? known : { ...known, generation };
   const { group, party } = share;
   const { BASE, Fn } = ed25519.Point;
   const publicKey = ed25519.Point.fromBytes(group.publicKey);

@@ -38,6 +38,8 @@ const treeOf = (onHere: string, onThere: string) => {
   write('dm-1/slaves/sdb1/dev', '9:1\n');
   // An image in a file here.
   write('loop0/loop/backing_file', `${join(here, 'image')}\n`);
+  // One that cannot be looked for.
+  write('loop1/loop/backing_file', `${join(root, 'loop0/loop/backing_file')}/image\n`);
   link(numberOf(statSync(here).dev), onHere);
   link(numberOf(statSync(there).dev), onThere);
   return { blocks, mounts: join(root, 'mounts') };
@@ -49,6 +51,7 @@ it.runIf(process.platform === 'linux').each([
   ['sdb/sdb2', 'dm-0', false],
   ['sdb/sdb2', 'dm-1', true],
   ['sdb/sdb2', 'loop0', true],
+  ['sdb/sdb2', 'loop1', false],
   ['sda/sda1', 'sdb/sdb1', false],
 ])('%s and %s', async (onHere, onThere, same) => {
   const tree = treeOf(onHere, onThere);

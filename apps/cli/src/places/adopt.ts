@@ -99,7 +99,8 @@ export const adoptedKit = async (
     opener === undefined ? { kind: 'opened' } : { kind: 'read', afresh: false },
   );
   // How the newest copy lay in the backup, and no other.
-  const isNewest = newestWritten(observed)?.generation === generation;
+  const newest = newestWritten(observed);
+  const isNewest = newest?.epoch === epoch && newest.generation === generation;
   const kit = trace !== undefined && isNewest ? { ...observed, trace } : observed;
   // What lies there by now may be another file than the one that was opened.
   if (opener?.kit === kit.kit) return withPasskeyOpened(kit, opener);

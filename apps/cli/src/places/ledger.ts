@@ -84,6 +84,8 @@ export interface DamagedEntry {
   readonly kit: string;
   readonly file: string;
   readonly reason: string;
+  /** Whether it may only be out of reach just now, by its mode or its disk: then nothing is written in its place. */
+  readonly isOutOfReach: boolean;
 }
 
 /** Everything this device remembers of its copies, and what it cannot remember: that counts for nothing. */
@@ -167,11 +169,11 @@ const readEntry = async (file: string, kit: string): Promise<LedgerKit | Damaged
     const bytes = await readIfThere(file);
     const entry = bytes === undefined ? undefined : decodeAs(schema, bytes, 'ledger');
     if (entry === undefined || entry.kit === kit) return entry;
-    return { kit, file, reason: `It is the entry of ${entry.kit}.` };
+    return { kit, file, reason: `It is the entry of ${entry.kit}.`, isOutOfReach: false };
   } catch (thrown) {
-    const { code, message } = toKeepsetError(thrown);
+    const { code, family, message } = toKeepsetError(thrown);
     if (code === 'bug/invariant') throw thrown;
-    return { kit, file, reason: message };
+    return { kit, file, reason: message, isOutOfReach: family !== 'wire' };
   }
 };
 
@@ -242,19 +244,28 @@ export const noteLost = (paths: HomePaths, kit: LedgerKit, isLost: boolean): Pro
     isLost ? { ...known, lostAt } : known,
   );
 
+/** Whether one copy is newer: of a later epoch, or of a later generation of the same. */
+export const isLater = (
+  one: Pick<LedgerCopy, 'epoch' | 'generation'>,
+  other: Pick<LedgerCopy, 'epoch' | 'generation'>,
+): boolean => (one.epoch - other.epoch || one.generation - other.generation) > 0;
+
 /** The newest copy that was certainly on the medium once. */
 export const newestWritten = ({ copies }: LedgerKit): LedgerCopy | undefined =>
   copies
     .filter(({ state }) => state !== 'intended')
     .reduce<LedgerCopy | undefined>(
-      (best, copy) => (best === undefined || copy.generation > best.generation ? copy : best),
+      (best, copy) => (best === undefined || isLater(copy, best) ? copy : best),
       undefined,
     );
 
 /** The kit with a copy put in, or brought to another state. */
 export const withCopy = (kit: LedgerKit, copy: LedgerCopy): LedgerKit => ({
   ...kit,
-  copies: [...kit.copies.filter(({ generation }) => generation !== copy.generation), copy],
+  copies: [
+    ...kit.copies.filter(({ epoch, generation }) => epoch !== copy.epoch || generation !== copy.generation),
+    copy,
+  ],
 });
 
 /** The kind of place, as health and properties name it. */

@@ -68,7 +68,9 @@ const follow = async (device: string, tree: DeviceTree, found: Set<string>): Pro
   for (const below of await readdir(join(folder, 'slaves')).catch(() => []))
     await followFile(join(folder, 'slaves', below, 'dev'), tree, found);
   const image = await textOf(join(folder, 'loop', 'backing_file'));
-  if (image !== undefined) for (const each of await mediumOf(image, tree)) found.add(each);
+  // It may lie where this user may not look.
+  const below = image === undefined ? [] : await mediumOf(image, tree).catch(() => []);
+  for (const each of below) found.add(each);
 };
 
 const followFile = async (path: string, tree: DeviceTree, found: Set<string>): Promise<void> => {

@@ -26,11 +26,23 @@ export const refuseOtherShare = async (
     if (found.party === own.party && !isOther(found.group, own.group)) continue;
     throw new KeepsetError(
       'place/foreign',
-      `The stick holds another share of epoch ${own.group.epoch} than this device; one of the two is wrong.`,
+      `The stick holds different shares of epoch ${own.group.epoch}, or another one than this device; one of them is wrong.`,
       {
-        hint: `Nothing was written. To find out which is right, recover from the stick in a folder of its own: keepset recover --lost ${fromOption(report.container.root)} --code - --home DIR --invite URL`,
+        hint: `Nothing was written. To find out which is right, recover from the stick, or from one of its slots by name, in a folder of its own: keepset recover --lost ${fromOption(report.container.root)} --code - --home DIR --invite URL`,
       },
     );
+  }
+};
+
+/**
+ * Refuses to write to a container whose slots hold two shares of one epoch: the one that would be written over may be the
+ * right one. What the codes do not open is not looked at.
+ * @throws KeepsetError `place/foreign`
+ */
+export const refuseTwoShares = async (report: ContainerReport, codes: readonly string[]): Promise<void> => {
+  for (const { bytes } of codes.length === 0 ? [] : candidatesOf(report)) {
+    const one = await openedOr(bytes, codes);
+    if (one !== undefined) await refuseOtherShare(report, codes, one);
   }
 };
 

@@ -50,10 +50,12 @@ export const recoverByRepair = async (invocation: Invocation, paths: HomePaths):
       cause,
       epoch,
       from: `a repair by ${start.helpers.join(' and ')}`,
-      ...(await broughtBy(paths, await ownGroup(device, keyId), undefined)),
     };
-    await saveRecord(paths, record);
+    // Until the repaired share is there, one that a copy brought may be.
+    const before = await broughtBy(paths, await ownGroup(device, keyId), undefined);
+    await saveRecord(paths, { ...record, ...before });
     await orSettle(device, terminal, () => joinLife(device, joined));
+    await saveRecord(paths, record);
     terminal.note(`Repaired: this device is ${party} again, with the share of epoch ${epoch}.`);
     await finish(invocation, open, paths, {
       record,

@@ -144,7 +144,7 @@ const sayOtherCopy =
   (thrown: unknown): never => {
     const error = toKeepsetError(thrown);
     if (error.family !== 'abort') throw thrown;
-    const other = `If it fails again, the share from ${from} may be a wrong one: recover from another copy (--from COPY), which takes its place.`;
+    const other = `If it fails again, the share from ${from} may be a wrong one: recover from another copy (--from COPY), which takes its place. Of a stick either slot can be named by its file.`;
     const hint = error.hint === undefined ? other : `${error.hint} ${other}`;
     throw new KeepsetError(error.code, error.message, { hint, cause: error });
   };

@@ -9,6 +9,8 @@ import {
   candidatesOf,
   findContainers,
   inspectContainer,
+  type ContainerReport,
+  type ContainerShare,
   nodeFileSystem,
   openNewest,
   scryptInThreadPool,
@@ -18,7 +20,7 @@ import { listIfThere } from '../home/files.ts';
 import { isPasskeyFile, type FoundPasskey } from '../passkey/way.ts';
 import { foundKit, type FoundKit, type KitAbout } from '../places/adopt.ts';
 import { chooseCopy, type OpenedFile, type Wanted } from '../places/choose.ts';
-import { containerAround, isContainer } from '../places/usb/around.ts';
+import { containerAround, isContainer, type ContainerAround } from '../places/usb/around.ts';
 import { selectContainer } from '../places/usb/container.ts';
 import { aboutFinderCopy } from '../places/finder/copy.ts';
 import { isFinderBackup, openFinderBackup } from '../places/finder/open.ts';
@@ -83,8 +85,8 @@ export const openSource = async (source: Source, wanted: Wanted, terminal: Termi
 };
 
 /**
- * Opens every copy at a source. Of a container whatever piece is given, all of it is meant; another file among its files is
- * no copy that a device keeps up to date.
+ * Opens every copy at a source. Of a container whatever piece is given, all of it is meant; of two copies of one epoch that in
+ * the slot that is named, for the other may be a wrong one. Another file among its files is no copy that a device keeps up to date.
  * @throws KeepsetError of family `place/` or `input/`, each with a next step.
  */
 export const openAll = async (source: Source, terminal: Terminal): Promise<OpenedSource> => {
@@ -102,7 +104,7 @@ export const openAll = async (source: Source, terminal: Terminal): Promise<Opene
       },
     );
   try {
-    if (isStick) return await fromStick(stick.root, { ...source, kit: source.kit ?? stick.kit }, terminal);
+    if (isStick) return await fromStick(stick.root, { ...source, kit: source.kit ?? stick.kit }, stick.slot);
     const opened = await openers[kind](path, source, terminal);
     return stick === undefined ? opened : { ...opened, kind: 'usb' };
   } catch (thrown) {
@@ -112,11 +114,15 @@ export const openAll = async (source: Source, terminal: Terminal): Promise<Opene
 
 type Opener = (path: string, source: Source, terminal: Terminal) => Promise<OpenedSource>;
 
-const fromStick: Opener = async (root, { codes, kit }) => {
+const fromStick = async (
+  root: string,
+  { codes, kit }: Source,
+  slot?: ContainerAround['slot'],
+): Promise<OpenedSource> => {
   if (codes.length === 0) throw needsCode();
   const container = await selectContainer(root, [], kit);
   const report = await inspectContainer(container);
-  const { opened, candidate } = await openNewest(report, codes);
+  const { opened, candidate } = await openMeant(report, slot, codes);
   const where = `the stick ${root} (kit ${container.kit})`;
   const isWhole = candidatesOf(report).some(
     ({ source, sha256 }) => source === 'as-is' && bytesEqual(sha256, candidate.sha256),
@@ -127,6 +133,23 @@ const fromStick: Opener = async (root, { codes, kit }) => {
     kind: 'usb',
     found: [{ where, opened, ...weak, ...(await kitOf(about, candidate.bytes, codes)) }],
   };
+};
+
+/** The newest copy, or of two of one epoch that in the slot that is named. */
+const openMeant = async (
+  report: ContainerReport,
+  slot: ContainerAround['slot'],
+  codes: readonly OpeningKey[],
+): Promise<ContainerShare> => {
+  const newest = await openNewest(report, codes);
+  if (slot === undefined || newest.candidate.slot === slot) return newest;
+  const other = slot === 'enc' ? 'bak' : 'enc';
+  const slots = { ...report.slots, [other]: { ...report.slots[other], candidates: [] } };
+  const named = await openNewest({ ...report, slots }, codes).catch(() => undefined);
+  if (named === undefined) return newest;
+  const isMeant = named.opened.share.group.epoch === newest.opened.share.group.epoch;
+  (isMeant ? newest : named).opened.share.secret.wipe();
+  return isMeant ? named : newest;
 };
 
 const fromSheets: Opener = async (_path, { paths, codes: given }) => {
@@ -186,7 +209,7 @@ const fromKeyring: Opener = async (_path, source, terminal) => {
 };
 
 const openers: Readonly<Record<SourceKind, Opener>> = {
-  usb: fromStick,
+  usb: (root, source) => fromStick(root, source),
   'printed-kit': fromSheets,
   'finder-backup': fromFinderBackup,
   folder: fromFolder,

@@ -10,6 +10,8 @@ export interface ContainerAround {
   readonly kit: string;
   /** Whether the path names the container or one of its own files, and not another one that lies among them. */
   readonly isPiece: boolean;
+  /** The slot that it names. */
+  readonly slot?: 'enc' | 'bak';
 }
 
 /**
@@ -23,7 +25,13 @@ export const containerAround = async (path: string): Promise<ContainerAround | u
     const kit = /^keepset-([a-z2-7]{26})$/.exec(basename(at))?.[1];
     if (kit === undefined || !(await isContainer(at))) continue;
     const isOwn = dirname(real) === at && isContainerFile(basename(real));
-    return { root: dirname(at), kit, isPiece: real === at || isOwn };
+    const slot = isOwn ? /^share_party\d+\.(enc|bak)$/.exec(basename(real))?.[1] : undefined;
+    return {
+      root: dirname(at),
+      kit,
+      isPiece: real === at || isOwn,
+      ...(slot === 'enc' || slot === 'bak' ? { slot } : {}),
+    };
   }
   return undefined;
 };

@@ -18,7 +18,7 @@ import {
   type LedgerKit,
 } from '../ledger.ts';
 import { placeAt, refuseOwnDisk } from '../look.ts';
-import { refuseOtherShare } from '../other-share.ts';
+import { refuseOtherShare, refuseTwoShares } from '../other-share.ts';
 import type { Unlocked } from '../unlock.ts';
 
 /**
@@ -132,7 +132,7 @@ const noteUnverified = async (paths: HomePaths, { known, candidate }: Judged): P
  * Mends what is damaged as far as a whole copy is left. Does nothing to a stick without damage.
  * @returns what was damaged.
  * @throws KeepsetError as {@link judge} and `repairContainer`; `place/stale`, with nothing written, if the key or this
- * device knows a later epoch, or the server a newer copy
+ * device knows a later epoch, or the server a newer copy; {@link refuseUnproven} and {@link refuseTwoShares}, with nothing written
  */
 export const repairStick = async (
   { paths, signer, server }: Unlocked,
@@ -151,6 +151,8 @@ export const repairStick = async (
     sha256: candidate.sha256,
     ...facts,
   });
+  if (facts !== undefined) await refuseUnproven(paths, facts);
+  await refuseTwoShares(report, codes);
   await noteUnverified(paths, judged);
   await repairContainer(judged.report, signer, judged.candidate);
   return { ...(await judge(root, ledger, codes, judged.report.container.kit)), repaired };

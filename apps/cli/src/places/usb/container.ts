@@ -17,6 +17,7 @@ import {
 import { fromOption } from '../behind.ts';
 import {
   damagedEntryError,
+  isLater,
   newestWritten,
   type DamagedEntry,
   type Ledger,
@@ -128,8 +129,14 @@ const byCode = async (
     });
   const isWanted = older && last !== undefined && rollback.generation < last.generation;
   // The generations of another device may be lower; the epoch counts first.
-  const isLater = last !== undefined && epoch > last.epoch;
-  if (known !== undefined && last !== undefined && !isWanted && !isLater && !isIntended(known, candidate))
+  const isLaterEpoch = last !== undefined && epoch > last.epoch;
+  if (
+    known !== undefined &&
+    last !== undefined &&
+    !isWanted &&
+    !isLaterEpoch &&
+    !isIntended(known, candidate)
+  )
     checkRollback({ kit: known.kit, generation: last.generation, sha256: last.sha256 }, rollback);
   return { candidate, by: 'code', facts: { keyId, epoch, generation: opened.generation } };
 };
@@ -153,7 +160,7 @@ const byLedger = (
       hint: nextWithCode(report),
     });
   const { candidate, copy } = others.reduce(
-    (one, other) => (other.copy.generation > one.copy.generation ? other : one),
+    (one, other) => (isLater(other.copy, one.copy) ? other : one),
     best,
   );
   refuseUnfinished(known);
@@ -207,7 +214,7 @@ const refuseUnfinished = (known: LedgerKit): void => {
 };
 
 const refuseOlder = (found: LedgerCopy, last: LedgerCopy | undefined): void => {
-  if (last === undefined || found.generation >= last.generation) return;
+  if (last === undefined || !isLater(last, found)) return;
   throw new KeepsetError(
     'place/stale',
     `The stick holds generation ${found.generation}; generation ${last.generation} was written to it.`,

@@ -166,7 +166,8 @@ export const saveOver = async (
       `The stick holds epoch ${facts.epoch}; the share on this device is of epoch ${epoch}.`,
       fromOption(report.container.root),
     );
-  const generation = Math.max(nextGeneration(await readLedger(paths), keyId), 1 + (facts?.generation ?? 0));
+  const there = facts?.epoch === epoch ? facts.generation : 0;
+  const generation = Math.max(nextGeneration(await readLedger(paths), keyId), 1 + there);
   const { copy, bytes } = await encodeCopy(unlocked, share, generation, known.recipient);
   await refuseBehind(server, keyId, { kit: known.kit, ...copy });
   await saveKit(paths, withCopy(known, copy));
