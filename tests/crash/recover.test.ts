@@ -10,7 +10,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { toHex } from '@keepset/bytes';
 import { homePaths } from '../../apps/cli/src/home/paths.ts';
 import { loadLedger, newestWritten, type LedgerKit } from '../../apps/cli/src/places/ledger.ts';
-import { loadRecords } from '../../apps/cli/src/recovery/record.ts';
+import { loadRecords } from '../../apps/cli/src/home/recovery-record.ts';
 import { openAll } from '../../apps/cli/src/recovery/source.ts';
 import { silentTerminal } from '../support/device.ts';
 import { filesIn, hashesOf, projectRoot, temporaryFolder } from '../support/folders.ts';

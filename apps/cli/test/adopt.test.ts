@@ -9,7 +9,7 @@ import { fileLock } from '../src/home/lock.ts';
 import { homePaths } from '../src/home/paths.ts';
 import { adoptedKit, type FoundKit } from '../src/places/adopt.ts';
 import { loadLedger, saveKit, type LedgerKit } from '../src/places/ledger.ts';
-import { loadRecords } from '../src/recovery/record.ts';
+import { loadRecords } from '../src/home/recovery-record.ts';
 import { restoreShare } from '../src/recovery/restore.ts';
 
 const [kit, keyId] = ['a'.repeat(26), 'b'.repeat(26)];

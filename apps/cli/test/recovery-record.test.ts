@@ -6,7 +6,7 @@ import { encodeCbor } from '@keepset/bytes';
 import type { GroupKey } from '@keepset/ceremony';
 import { temporaryFolder } from '../../../tests/support/folders.ts';
 import { homePaths } from '../src/home/paths.ts';
-import { broughtBy, hasBrought, loadRecord, loadRecords, saveRecord } from '../src/recovery/record.ts';
+import { broughtBy, hasBrought, loadRecord, loadRecords, saveRecord } from '../src/home/recovery-record.ts';
 
 const keyId = 'k'.repeat(26);
 const group = (commitment: number, epoch = 0): GroupKey => ({

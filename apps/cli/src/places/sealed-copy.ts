@@ -5,7 +5,7 @@ import type { KeyShare } from '@keepset/ceremony';
 import { renderCodeSheet, type Paper } from '@keepset/places';
 import { encodeShareFile } from '@keepset/wire';
 import { currentShare } from '../home/own-shares.ts';
-import { refuseUnproven } from '../recovery/record.ts';
+import { refuseUnproven } from '../home/recovery-record.ts';
 import type { LedgerCopy, LedgerKit } from './ledger.ts';
 import { refuseExisting, writeNew } from './output.ts';
 import type { Unlocked } from './unlock.ts';

@@ -12,7 +12,7 @@ import type { Terminal } from '../terminal/terminal.ts';
 import { enrolmentStep, ensureEnrolled } from './enrolled.ts';
 import { endingOf, endingStep, finish } from './finish.ts';
 import { announce, readCause } from './questions.ts';
-import { broughtBy, saveRecord, type RecoveryRecord } from './record.ts';
+import { broughtBy, saveRecord, type RecoveryRecord } from '../home/recovery-record.ts';
 import { ownGroup } from './restore.ts';
 import { freezeFirst, freezingStep } from './theft.ts';
 

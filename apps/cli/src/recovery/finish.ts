@@ -9,7 +9,7 @@ import type { HomePaths } from '../home/paths.ts';
 import { oldShareLines } from '../policy/old-shares.ts';
 import { loadLedger, newestWritten } from '../places/ledger.ts';
 import { renewCopies, renewalLines } from '../places/rewrite.ts';
-import { loadRecords, removeRecord, type Cause, type RecoveryRecord } from './record.ts';
+import { loadRecords, removeRecord, type Cause, type RecoveryRecord } from '../home/recovery-record.ts';
 import { retireOldShares, type Ending } from './restore.ts';
 
 /** What the end needs to know. */

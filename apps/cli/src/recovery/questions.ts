@@ -7,7 +7,7 @@ import { findPasskey, openWithPasskey } from '../passkey/way.ts';
 import { givenCodes } from '../places/recovery-code.ts';
 import { askLetter } from '../terminal/choice.ts';
 import { askAloud, type Terminal } from '../terminal/terminal.ts';
-import type { Cause } from './record.ts';
+import type { Cause } from '../home/recovery-record.ts';
 import type { Source } from './source.ts';
 
 /** The first question. @throws KeepsetError `input/invalid-argument` */

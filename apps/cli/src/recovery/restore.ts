@@ -10,7 +10,13 @@ import { isOther } from '../places/other-share.ts';
 import { groupPrompts } from '../terminal/group.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { checkAgainstServer } from './check.ts';
-import { broughtBy, hasBrought, loadRecord, saveRecord, type RecoveryRecord } from './record.ts';
+import {
+  broughtBy,
+  hasBrought,
+  loadRecord,
+  saveRecord,
+  type RecoveryRecord,
+} from '../home/recovery-record.ts';
 import type { OpenedCopy } from './source.ts';
 
 /**

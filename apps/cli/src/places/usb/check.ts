@@ -4,7 +4,7 @@ import { mirrorCopy, repairContainer } from '@keepset/places';
 import { loadAccount } from '../../home/account.ts';
 import { currentShare } from '../../home/own-shares.ts';
 import type { HomePaths } from '../../home/paths.ts';
-import { refuseUnproven } from '../../recovery/record.ts';
+import { refuseUnproven } from '../../home/recovery-record.ts';
 import { behindError, fromOption, refuseBehind } from '../behind.ts';
 import { damageOf, judge, type Judged } from './container.ts';
 import {

@@ -14,7 +14,7 @@ import {
 import { generateIdentity, openingKeyOf, wipeIdentity } from '@keepset/wire';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { findKeyId } from '../../home/keys.ts';
-import { refuseUnproven } from '../../recovery/record.ts';
+import { refuseUnproven } from '../../home/recovery-record.ts';
 import { behindError, fromOption, refuseBehind } from '../behind.ts';
 import { judge, type Judged } from './container.ts';
 import {

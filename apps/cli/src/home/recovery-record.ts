@@ -12,8 +12,8 @@ import {
 } from '@keepset/bytes';
 import { groupHashOf, type GroupKey } from '@keepset/ceremony';
 import { keyIdText } from '@keepset/wire';
-import { listIfThere, readIfThere, removeDurably, writeDurably } from '../home/files.ts';
-import type { HomePaths } from '../home/paths.ts';
+import { listIfThere, readIfThere, removeDurably, writeDurably } from './files.ts';
+import type { HomePaths } from './paths.ts';
 
 /** Why a share had to be recovered. */
 export type Cause = 'lost' | 'stolen';
