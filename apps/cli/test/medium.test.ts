@@ -1,13 +1,12 @@
 /** What lies on the same disk is lost with it, whatever lies between: partitions, encrypted volumes, images in files. */
-import { mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { otherMedium, temporaryFolder } from '../../../tests/support/folders.ts';
 import { isSameMedium, mediumOf, numberOf } from '../src/places/medium.ts';
 
 const here = temporaryFolder();
 const there = otherMedium();
-afterAll(() => rmSync(there, { recursive: true, force: true }));
 
 /** A tree as Linux shows it, in which the devices of `here` and `there` are what the test says. */
 const treeOf = (onHere: string, onThere: string) => {
