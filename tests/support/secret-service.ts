@@ -70,7 +70,10 @@ export const startSecretService = async (): Promise<SecretService> => {
     const options = ['--components=secrets', '--unlock', '--foreground', control];
     keyring = start('gnome-keyring-daemon', options, { env, input: 'passphrase' });
     // It says what its address is before it is on the bus.
-    while (!run('dbus-send', isLoginLocked).includes('boolean false')) await setTimeout(20);
+    while (!run('dbus-send', isLoginLocked).includes('boolean false')) {
+      if (keyring.child.exitCode !== null) throw new Error(`the keyring ended: ${keyring.stderr()}`);
+      await setTimeout(20);
+    }
   };
   await unlock();
   const log = join(folder, 'log');

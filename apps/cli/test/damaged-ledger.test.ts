@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { temporaryFolder } from '../../../tests/support/folders.ts';
 import { homePaths } from '../src/home/paths.ts';
-import { findKit, readLedger, saveKit, type LedgerKit } from '../src/places/ledger.ts';
+import {
+  findKit,
+  newestWritten,
+  readLedger,
+  saveKit,
+  withCopy,
+  type LedgerKit,
+} from '../src/places/ledger.ts';
 import { floorOf, lastSource, nextGeneration } from '../src/places/numbers.ts';
 
 const keyId = 'b'.repeat(26);
@@ -60,9 +67,25 @@ it('reads the others, and gives no number again that a damaged entry may have kn
   expect(await lastSource(paths)(keyId)).toBeGreaterThan(1);
   expect(readdirSync(folder)).toEqual(before);
 
+  // What is only out of reach may come back: nothing is written in its place.
+  expect(ledger.damaged.map(({ isOutOfReach }) => isOutOfReach)).toEqual([false, false, true]);
+  expect(() => floorOf(ledger, 'e'.repeat(26))).toThrow(
+    expect.objectContaining({ code: 'place/damaged' }) as Error,
+  );
+
   // Written anew, the entry keeps them from being given again.
   await saveKit(paths, { ...kitOf('c', 2), ...floorOf(ledger, 'c'.repeat(26)) });
   const { kits } = await readLedger(paths);
   expect(nextGeneration({ kits, damaged: [] }, keyId)).toBeGreaterThanOrEqual(next);
   expect(floorOf({ kits, damaged: [] }, 'c'.repeat(26))).toEqual({});
+});
+
+it('takes the copy of the later epoch for the newest, and keeps both where their numbers are the same', () => {
+  const kit = kitOf('a', 7);
+  const [old] = kit.copies;
+  if (old === undefined) throw new Error('one copy');
+  const later = { ...old, epoch: 1, generation: 3 };
+  expect(newestWritten(withCopy(kit, later))).toEqual(later);
+  expect(withCopy(kit, { ...later, generation: 7 }).copies).toHaveLength(2);
+  expect(withCopy(kit, { ...old, state: 'verified' }).copies).toEqual([{ ...old, state: 'verified' }]);
 });
