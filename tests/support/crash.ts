@@ -21,7 +21,7 @@ import {
   type ShareSealer,
 } from '@keepset/ceremony';
 import { printVerifierKey } from '@keepset/log';
-import { nodeFileSystem, openFilePlace, type FileSystem } from '@keepset/places';
+import { nodeFileSystem, openFilePlace, scryptInThreadPool, type FileSystem } from '@keepset/places';
 import type { PartyTransport } from '@keepset/transport';
 import {
   decodeSessionOutcome,
@@ -300,6 +300,8 @@ export const openDevice = async (
     bans: wrap(fileBans(paths.bans), 'bans'),
     logPin: wrap(fileLogPin(paths.logPin, lock), 'logPin'),
     exclusively: mortalLock(lock, life),
+    // Nobody compares digits here, so they need not be costly.
+    scrypt: (secret, salt) => scryptInThreadPool(secret, salt, 1),
   };
 };
 

@@ -6,7 +6,7 @@ import {
   type SettledSession,
   type ShareVault,
 } from '@keepset/ceremony';
-import { openFilePlace } from '@keepset/places';
+import { openFilePlace, scryptInThreadPool } from '@keepset/places';
 import type { KitNotes, Traffic } from '@keepset/transport';
 import { openingKeyOf, signerOf, wipeIdentity, type DeviceIdentity } from '@keepset/wire';
 import type { OptionValues } from '../command.ts';
@@ -69,6 +69,7 @@ export const openDevice = async (options: OptionValues, terminal: Terminal): Pro
     bans: fileBans(paths.bans),
     logPin: fileLogPin(paths.logPin, lock),
     exclusively: lock,
+    scrypt: scryptInThreadPool,
     onProgress: (progress) => terminal.progress(progress),
   };
   return {

@@ -9,6 +9,7 @@ import {
   openRoster,
   parseJoinCode,
   printJoinCode,
+  scryptInline,
   sealEnvelope,
   sealHello,
   sealRoster,
@@ -129,7 +130,7 @@ export const joinGroup = async (device: DeviceParty, codeText: string): Promise<
     const me = roster.members.find(({ party }) => party === device.party);
     if (roster.initiator !== code.initiator || me === undefined || !bytesEqual(me.key, keys.publicKey))
       throw new KeepsetError('transport/untrusted-peer', 'The roster does not fit this device.');
-    const group = toGroup(device, channel, roster, keys, early);
+    const group = await toGroup(device, channel, roster, keys, early);
     // Members that had the roster first may have sent the first messages of the protocol already.
     const others = response.relay?.filter((each) => each !== blob) ?? [];
     return { ...group, early: [...early, ...(await group.peers.open(others))] };
@@ -144,16 +145,16 @@ const nextNews = (channel: SessionChannel, polls: number): Promise<StepResponse>
   return channel.step({});
 };
 
-const toGroup = (
+const toGroup = async (
   device: DeviceParty,
   channel: SessionChannel,
   roster: Roster,
   keys: SessionKeys,
   early: readonly ProtocolMessage[],
-): Group => ({
+): Promise<Group> => ({
   channel,
   roster,
-  digits: checkDigits(channel.session, roster),
+  digits: await checkDigits(channel.session, roster, device.scrypt ?? scryptInline),
   peers: peerLink(device, channel.session, roster, keys),
   early,
 });

@@ -1,7 +1,7 @@
 /** What the device's side of a ceremony needs from the world. */
 import type { KeyShare, Presignature, Rng } from '@keepset/threshold';
 import type { PartyTransport } from '@keepset/transport';
-import type { LogHead } from '@keepset/wire';
+import type { LogHead, ScryptWork } from '@keepset/wire';
 
 /** Where this device keeps its shares. A share is pending until the ceremony that made it is known to be complete. */
 export interface ShareVault {
@@ -117,5 +117,7 @@ export interface DeviceParty {
    */
   readonly exclusively: <T>(work: () => Promise<T>) => Promise<T>;
   readonly rng?: Rng;
+  /** Where scrypt runs; in the calling thread unless told. */
+  readonly scrypt?: ScryptWork;
   readonly onProgress?: (progress: Progress) => void;
 }

@@ -3,8 +3,7 @@
  * @spec RFC 9180 HPKE in authenticated mode: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305
  */
 import { Chacha20Poly1305 } from '@hpke/chacha20poly1305';
-import { CipherSuite, HkdfSha256 } from '@hpke/core';
-import { DhkemX25519HkdfSha256 } from '@hpke/dhkem-x25519';
+import { CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
 import * as v from 'valibot';
 import { KeepsetError, Secret, decodeAs, encodeCbor, type Schema } from '@keepset/bytes';
 import type { ProtocolMessage } from '@keepset/threshold';
@@ -56,18 +55,32 @@ const encodePadded = (messages: readonly ProtocolMessage[]): Uint8Array => {
   return encodeCbor({ messages: fields, pad: new Uint8Array((padTo - (bare % padTo)) % padTo) });
 };
 
-/** Seals messages from one member to another. */
+/**
+ * Seals messages from one member to another.
+ * @throws KeepsetError `transport/untrusted-peer` when the other's key is none.
+ */
 export const sealEnvelope = async (
   session: Uint8Array,
   from: { readonly party: string; readonly keys: SessionKeys },
   to: Member,
   messages: readonly ProtocolMessage[],
 ): Promise<Uint8Array> => {
-  const sender = await suite.createSenderContext({
-    recipientPublicKey: await suite.kem.deserializePublicKey(to.key),
-    senderKey: await suite.kem.deserializePrivateKey(from.keys.privateKey.reveal()),
-    info: infoOf(session, from.party, to.party),
-  });
+  const sender = await suite
+    .createSenderContext({
+      recipientPublicKey: await suite.kem.deserializePublicKey(to.key),
+      senderKey: await suite.kem.deserializePrivateKey(from.keys.privateKey.reveal()),
+      info: infoOf(session, from.party, to.party),
+    })
+    .catch((cause: unknown) => {
+      throw new KeepsetError(
+        'transport/untrusted-peer',
+        `${to.party} introduced itself with a key that is none.`,
+        {
+          culprits: [to.party],
+          cause,
+        },
+      );
+    });
   const sealed = new Uint8Array(await sender.seal(encodePadded(messages)));
   return encodeCbor({ enc: new Uint8Array(sender.enc), sealed });
 };

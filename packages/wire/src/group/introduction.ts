@@ -7,7 +7,6 @@
  */
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { hkdf } from '@noble/hashes/hkdf.js';
-import { scrypt } from '@noble/hashes/scrypt.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { randomBytes } from '@noble/hashes/utils.js';
 import * as v from 'valibot';
@@ -24,6 +23,7 @@ import {
 import { groupFields, groupSchema, type GroupKey } from '@keepset/threshold';
 import { partyName, sessionStart, withoutUndefined, type SessionStart } from '../messages/protocol.ts';
 import { startFields } from '../messages/session.ts';
+import type { ScryptWork } from '../share-file/scrypt.ts';
 import type { JoinCode } from './join-code.ts';
 
 /** A device in the roster. */
@@ -117,12 +117,17 @@ export const openRoster = (code: JoinCode, sealed: Uint8Array): Roster =>
  *
  * An initiator that lies looks for two rosters with equal digits, of which there is one pair among some 2^33 of its
  * choice. So each try is made to cost 16 MiB and tens of milliseconds: no one gets there while people wait.
+ * @param scrypt where that runs
  * @spec RFC 7914 scrypt (N = 2^14, r = 8, p = 1) of SHA-256 of session and roster; 66 bits in groups of five digits
  */
-export const checkDigits = (session: Uint8Array, roster: Roster): string => {
+export const checkDigits = async (
+  session: Uint8Array,
+  roster: Roster,
+  scrypt: ScryptWork,
+): Promise<string> => {
   const hash = hashValue('keepset/join/check/v1', { session, roster: rosterFields(roster) });
-  const slow = scrypt(hash, utf8ToBytes('keepset/join/check/v1'), { N: 2 ** 14, r: 8, p: 1, dkLen: 20 });
-  const digits = slow.reduce((number, byte) => number * 256n + BigInt(byte), 0n);
+  const slow = await scrypt(hash, utf8ToBytes('keepset/join/check/v1'), 14);
+  const digits = slow.subarray(0, 20).reduce((number, byte) => number * 256n + BigInt(byte), 0n);
   return (digits % 10n ** 20n)
     .toString()
     .padStart(20, '0')
