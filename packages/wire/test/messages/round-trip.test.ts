@@ -57,7 +57,9 @@ const request: fc.Arbitrary<SignRequest> = fc.record(
   },
   { requiredKeys: ['message', 'digest'] },
 );
-const about = { keyId, epoch: count };
+// After any session about an epoch comes the next, which is a safe integer too.
+const lastEpoch = Number.MAX_SAFE_INTEGER - 1;
+const about = { keyId, epoch: fc.maxSafeNat().map((one) => Math.min(one, lastEpoch)) };
 const start: fc.Arbitrary<SessionStart> = fc.oneof(
   fc.record({ kind: fc.constant('keygen' as const), scheme, policy: text(300) }),
   fc.record(
@@ -70,7 +72,17 @@ const start: fc.Arbitrary<SessionStart> = fc.oneof(
     quorum: parties,
     path: fc.array(index, { maxLength: 10 }),
   }),
-  fc.record({ kind: fc.constant('refresh' as const), ...about }),
+  fc.record({
+    kind: fc.constant('open' as const),
+    ...about,
+    quorum: parties,
+    opener: party,
+    ephemeral: bytes(65, 65),
+  }),
+  fc.record(
+    { kind: fc.constant('refresh' as const), ...about, approval: text(64) },
+    { requiredKeys: ['kind', 'keyId', 'epoch'] },
+  ),
   fc.record(
     {
       kind: fc.constant('reshare' as const),
@@ -186,6 +198,21 @@ describe('any message is read as it was written', () => {
     createdAt: count,
   });
   roundTrip('keys', fc.array(summary, { maxLength: 10 }), encodeKeyList, decodeKeyList);
+
+  it('and no session is about an epoch that has no next one', () => {
+    const of = (epoch: number): (() => StepRequest) => {
+      const refresh = { kind: 'refresh', keyId: 'a'.repeat(26), epoch } as const;
+      const written = encodeStepRequest({
+        session: new Uint8Array(32),
+        step: 1,
+        messages: [],
+        start: refresh,
+      });
+      return () => decodeStepRequest(written);
+    };
+    expect(of(lastEpoch)().start).toMatchObject({ epoch: lastEpoch });
+    expect(of(lastEpoch + 1)).toThrow(/start\.epoch/);
+  });
 
   it('and an empty path, relay or tweakless request is an absent one', () => {
     const session = new Uint8Array(32);
