@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'tests/**/*.test.ts'],
+    globalSetup: 'tests/support/before-all.ts',
+    setupFiles: 'tests/support/seed.ts',
     // Real cryptography and real processes: generous limits, so that a slow machine is not a failure.
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -1,4 +1,4 @@
-// Development tasks (npm run check, bench, lint, typecheck, format), on a modern Node whatever the user's is.
+// Development tasks (npm run check, bench, bundle, lint, typecheck, format), on a modern Node whatever the user's is.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { npm, runModern } from '../runtime/handover.js';
@@ -13,6 +13,7 @@ const steps = {
 };
 const tasks = {
   ...steps,
+  bundle: [[join(root, 'scripts', 'bundle.js')]],
   check: [
     ...steps.typecheck,
     ...steps.lint,

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { projectRoot, temporaryFolder } from './folders.ts';
 
-/** The command's script: plain JavaScript, for any Node. */
-export const bin: string = join(projectRoot, 'apps', 'cli', 'bin', 'keepset.js');
+/** The command, as it is released. */
+export const bin: string = join(projectRoot, 'dist', 'keepset', 'keepset.js');
 
 /** A process that ended. */
 export interface Ended {

@@ -1,24 +1,12 @@
 /** Which moments of a command somebody dies at: all, or a few that differ from commit to commit. */
-import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { projectRoot } from './folders.ts';
+import { chosen } from './seed.ts';
 
 /** Whether no moment is left out: KEEPSET_EVERY_MOMENT=1. */
 export const isEvery: boolean = process.env['KEEPSET_EVERY_MOMENT'] === '1';
 
-/** The seed of the sample: other moments for every commit, and the same ones for the same commit. */
-const seed = ((): string => {
-  try {
-    return execFileSync('git', ['rev-parse', 'HEAD'], { cwd: projectRoot, encoding: 'utf8', stdio: 'pipe' });
-  } catch {
-    return 'not a clone';
-  }
-})();
-
 /** One of several, by the seed. */
 const oneOf = (places: readonly number[], why: string): readonly number[] => {
-  const hash = createHash('sha256').update(`${seed}${why}`).digest().readUInt32BE();
-  const place = places[hash % Math.max(1, places.length)];
+  const place = places[chosen(why) % Math.max(1, places.length)];
   return place === undefined ? [] : [place];
 };
 

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { KeepsetError, printableLines, toKeepsetError } from '@keepset/bytes';
+import { KeepsetError, printableLines, toKeepsetError, version } from '@keepset/bytes';
 import type { Command, OptionSpec } from './command.ts';
 import { commandNames, loadCommand, type CommandName } from './commands/registry.ts';
 import { commandHelp, overview } from './terminal/help.ts';
@@ -27,7 +26,6 @@ export const main = async (
       return 0;
     }
     if (name === '--version' || name === '-V') {
-      const version = readVersion();
       terminal.result({ version, node: process.version }, [`keepset ${version}, on Node ${process.version}`]);
       return 0;
     }
@@ -62,11 +60,6 @@ const editDistance = (a: string, b: string): number => {
     row = next;
   }
   return row[b.length]!;
-};
-
-const readVersion = (): string => {
-  const file = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(file) as { readonly version: string }).version;
 };
 
 const runCommand = async (command: Command, args: readonly string[], terminal: Terminal): Promise<number> => {

@@ -29,3 +29,4 @@ export { decodeCbor, encodeCbor, type CborValue } from './cbor.ts';
 export { hashValue } from './hash.ts';
 export { bytesBetween, bytesOfLength, decodeAs, integerBetween, parseAs, type Schema } from './schema.ts';
 export { printable, printableLines } from './printable.ts';
+export { version } from './version.ts';

@@ -1,10 +1,6 @@
-import { readFileSync } from 'node:fs';
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
+import { version } from '@keepset/bytes';
 import { mediaType } from '@keepset/transport';
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
 
 /** The description at /openapi.json. */
 export const apiDescription: FastifyDynamicSwaggerOptions = {
