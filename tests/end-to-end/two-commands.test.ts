@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { projectRoot, temporaryFolder } from '../support/folders.ts';
 import {
   bin,
+  checkoutBin,
   firstLine,
   folderOptions,
   onlyObject,
@@ -56,7 +57,7 @@ describe(`the command on Node ${machineVersion}, this machine's own`, () => {
     );
   });
   const keepset = (args: readonly string[], options?: RunOptions) =>
-    start(machineNode, ['-r', spy, bin, ...args], options);
+    start(machineNode, ['-r', spy, checkoutBin, ...args], options);
 
   it(machineIsModern ? 'runs in its own process' : 'hands over to the Node it brings along', async () => {
     const { code, stderr, stdout } = await keepset(['--help']).ended;
@@ -96,6 +97,17 @@ describe(`the command on Node ${machineVersion}, this machine's own`, () => {
     process.kill(-waiting.child.pid!, 'SIGINT');
     const { code, signal } = await waiting.ended;
     expect(signal ?? code).toBe(signal === null ? 130 : 'SIGINT');
+  });
+
+  const isReleasedFor = machineIsModern
+    ? 'runs as it is released'
+    : 'is too old for what is released, which says so';
+  it(isReleasedFor, async () => {
+    expect(await run(machineNode, [bin, '--help'])).toMatchObject(
+      machineIsModern
+        ? { code: 0, stdout: expect.stringContaining('Usage: keepset'), stderr: '' }
+        : { code: 2, stdout: '', stderr: expect.stringContaining('needs Node 22.18 or later') },
+    );
   });
 });
 
@@ -236,7 +248,7 @@ describe('npm run', () => {
     const { bin: bins } = JSON.parse(
       readFileSync(join(projectRoot, 'apps', 'cli', 'package.json'), 'utf8'),
     ) as { bin: Record<string, string> };
-    expect(join(projectRoot, 'apps', 'cli', bins['keepset']!)).toBe(bin);
+    expect(join(projectRoot, 'apps', 'cli', bins['keepset']!)).toBe(checkoutBin);
     const help = await run('npx', ['--no', '--', 'keepset', '--help'], { cwd: projectRoot });
     expect(help).toMatchObject({ code: 0, stdout: expect.stringContaining('Usage: keepset') });
   });

@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { projectRoot, temporaryFolder } from './folders.ts';
 
-/** The command, as it is released. */
+/** The command in a checkout: plain JavaScript that hands over to a modern Node. */
+export const checkoutBin: string = join(projectRoot, 'apps', 'cli', 'bin', 'keepset.js');
+
+/** The command as it is released. */
 export const bin: string = join(projectRoot, 'dist', 'keepset', 'keepset.js');
 
 /** A process that ended. */
