@@ -7,7 +7,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { decodeCbor } from '@keepset/bytes';
 import { joinCode, joining, refusal, succeed, together, type Device } from '../support/commands.ts';
 import { temporaryFolder } from '../support/folders.ts';
-import { bin, keepset, start } from '../support/processes.ts';
+import { bin, errorOf, keepset, onlyObject, start } from '../support/processes.ts';
 import { makeKey, newWorld, phoneAndLaptop } from '../support/world.ts';
 
 // Many real processes or runs: on a busy machine they take their time.
@@ -138,11 +138,23 @@ describe('keepset open', () => {
       [[], 'input/invalid-argument'],
     ] as const) {
       const out = ['--out', at('never'), '--with', 'laptop'];
-      const opening = start(process.execPath, [bin, 'open', at('will.txt.age'), ...out, ...phone.args]);
+      const opening = start(process.execPath, [
+        bin,
+        'open',
+        at('will.txt.age'),
+        ...out,
+        ...phone.args,
+        '--json',
+      ]);
       const join = ['join', await joinCode(opening, 'laptop'), ...theirs, ...laptop.args];
       expect(await refusal(join)).toMatchObject({ code });
-      opening.child.kill('SIGKILL');
-      await opening.ended;
+      // The one that wanted it opened waits no longer, although the server has done its part.
+      const { stdout } = await opening.ended;
+      const told = errorOf({ json: onlyObject(stdout) });
+      expect(told).toMatchObject({
+        code: 'store/conflict',
+        hint: expect.stringContaining('another one gave up'),
+      });
       expect(existsSync(at('never'))).toBe(false);
     }
   });

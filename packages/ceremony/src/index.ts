@@ -12,8 +12,9 @@ export type {
   SessionJournal,
   ShareVault,
 } from './device/ports.ts';
-export { joinKeygen, runKeygen, type GroupPrompts, type KeygenOrder } from './device/keygen.ts';
-export { joinGroup, type Group, type GroupAnnouncement } from './device/group.ts';
+export { joinKeygen, runKeygen, type KeygenOrder } from './device/keygen.ts';
+export { orLeave } from './device/channel.ts';
+export { joinGroup, type Group, type GroupAnnouncement, type GroupPrompts } from './device/group.ts';
 export {
   joinSign,
   runSign,

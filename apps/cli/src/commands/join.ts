@@ -8,6 +8,7 @@ import {
   joinLife,
   joinOpen,
   joinSign,
+  orLeave,
   type DeviceParty,
   type Group,
   type GroupKey,
@@ -44,12 +45,16 @@ export const join: Command = {
   run: (invocation) =>
     withDevice(invocation.options, invocation.terminal, async (open) => {
       const group = await joinGroup(open.device, invocation.positionals[0] ?? '');
-      const { kind } = group.roster.start;
-      if (kind === 'keygen') await takePartInKeygen(open, group, invocation);
-      else if (kind === 'sign') await takePartInSign(open, group, invocation);
-      else if (kind === 'open') await takePartInOpen(open, group, invocation);
-      else await takePartInChange(open, group, invocation);
+      await orLeave(group.channel, () => takePart(open, group, invocation));
     }),
+};
+
+const takePart = (open: OpenDevice, group: Group, invocation: Invocation): Promise<void> => {
+  const { kind } = group.roster.start;
+  if (kind === 'keygen') return takePartInKeygen(open, group, invocation);
+  if (kind === 'sign') return takePartInSign(open, group, invocation);
+  if (kind === 'open') return takePartInOpen(open, group, invocation);
+  return takePartInChange(open, group, invocation);
 };
 
 const compare = ({ digits, roster }: Group, { terminal }: Invocation): Promise<void> =>

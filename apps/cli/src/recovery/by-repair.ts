@@ -1,6 +1,7 @@
 /** Recovery without any copy: the other parties give this one its share again, then all get new ones. */
 import { KeepsetError } from '@keepset/bytes';
-import { joinGroup, joinLife } from '@keepset/ceremony';
+import { joinGroup, joinLife, orLeave, type Group } from '@keepset/ceremony';
+import type { RepairStart } from '@keepset/wire';
 import type { Invocation } from '../command.ts';
 import { textOption } from '../command.ts';
 import { loadAccount } from '../home/account.ts';
@@ -30,40 +31,63 @@ export const recoverByRepair = async (invocation: Invocation, paths: HomePaths):
   ]);
   await ensureEnrolled(invocation, paths, party);
   await withDevice(options, terminal, async (open) => {
-    const { device } = open;
-    const joined = await joinGroup(device, textOption(options, 'join') ?? '');
-    const { start, initiator } = joined.roster;
-    if (start.kind !== 'repair' || start.target !== party)
-      throw new KeepsetError('input/invalid-argument', `This code is not for a repair of ${party}’s share.`, {
-        hint: `On another device of the key run \`keepset repair ${party}\`. Other codes are for \`keepset join\`.`,
-      });
-    terminal.note(`${initiator} repairs ${party}’s share of key ${start.keyId}.`);
-    if (cause === 'stolen') await requireFrozen(open, terminal, start.keyId, party);
-    await compareDigits(
-      terminal,
-      joined.digits,
-      joined.roster.members.map((member) => member.party),
+    const joined = await joinGroup(open.device, textOption(options, 'join') ?? '');
+    const start = await orLeave(joined.channel, () =>
+      takePart(joined, open, { terminal, paths, cause, party }),
     );
-    const { keyId, epoch } = start;
-    const record: RecoveryRecord = {
-      keyId,
-      cause,
-      epoch,
-      from: `a repair by ${start.helpers.join(' and ')}`,
-    };
-    // Until the repaired share is there, one that a copy brought may be.
-    const before = await broughtBy(paths, await ownGroup(device, keyId), undefined);
-    await saveRecord(paths, { ...record, ...before });
-    await orSettle(device, terminal, () => joinLife(device, joined));
+    const record = recordOf(start, cause);
     await saveRecord(paths, record);
-    terminal.note(`Repaired: this device is ${party} again, with the share of epoch ${epoch}.`);
+    terminal.note(`Repaired: this device is ${party} again, with the share of epoch ${start.epoch}.`);
     await finish(invocation, open, paths, {
       record,
-      source: { kind: 'repair', helpers: start.helpers, epoch },
+      source: { kind: 'repair', helpers: start.helpers, epoch: start.epoch },
       ending: endingOf(options),
     });
   });
 };
+
+/** Who repairs what, and why. */
+interface Taking {
+  readonly terminal: Terminal;
+  readonly paths: HomePaths;
+  readonly cause: RecoveryRecord['cause'];
+  readonly party: string;
+}
+
+/** Takes part until the share is there. @returns what the other device started. */
+const takePart = async (
+  joined: Group,
+  open: OpenDevice,
+  { terminal, paths, cause, party }: Taking,
+): Promise<RepairStart> => {
+  const { start, initiator, members } = joined.roster;
+  if (start.kind !== 'repair' || start.target !== party)
+    throw new KeepsetError('input/invalid-argument', `This code is not for a repair of ${party}’s share.`, {
+      hint: `On another device of the key run \`keepset repair ${party}\`. Other codes are for \`keepset join\`.`,
+    });
+  terminal.note(`${initiator} repairs ${party}’s share of key ${start.keyId}.`);
+  if (cause === 'stolen') await requireFrozen(open, terminal, start.keyId, party);
+  await compareDigits(
+    terminal,
+    joined.digits,
+    members.map((member) => member.party),
+  );
+  // Until the repaired share is there, one that a copy brought may be.
+  const before = await broughtBy(paths, await ownGroup(open.device, start.keyId), undefined);
+  await saveRecord(paths, { ...recordOf(start, cause), ...before });
+  await orSettle(open.device, terminal, () => joinLife(open.device, joined));
+  return start;
+};
+
+const recordOf = (
+  { keyId, epoch, helpers }: RepairStart,
+  cause: RecoveryRecord['cause'],
+): RecoveryRecord => ({
+  keyId,
+  cause,
+  epoch,
+  from: `a repair by ${helpers.join(' and ')}`,
+});
 
 /** A repair of a key in use is not gone on with: the thief's share counts until the key is frozen. */
 const requireFrozen = async (

@@ -19,7 +19,26 @@ export interface SessionChannel {
   readonly head: LogHead | undefined;
   /** Sends one step. Without anything to send it asks for news. */
   step(outgoing: Outgoing): Promise<StepResponse>;
+  /**
+   * Gives the session up for all its members, who would wait for this one: nothing is passed on in it any more, and it is
+   * void unless Party 1 has committed it. Whether the server heard of that is not said. Does nothing in a session that
+   * failed, or that this device never was in.
+   */
+  leave(): Promise<void>;
 }
+
+/** Runs what this device does between or in its steps; if that fails, it leaves the session. */
+export const orLeave = async <T>(
+  channel: Pick<SessionChannel, 'leave'>,
+  work: () => Promise<T>,
+): Promise<T> => {
+  try {
+    return await work();
+  } catch (error) {
+    await channel.leave();
+    throw error;
+  }
+};
 
 export const openSessionChannel = async (
   device: DeviceParty,
@@ -27,11 +46,13 @@ export const openSessionChannel = async (
 ): Promise<SessionChannel> => {
   const head = await device.logPin.load();
   let step = 0;
+  let isIn = false;
   return {
     session,
     head,
     step: async ({ start, messages = [], relay = [] }) => {
       step += 1;
+      isIn = false;
       const response = await device.transport.step({
         session,
         step,
@@ -43,7 +64,13 @@ export const openSessionChannel = async (
       });
       if (!bytesEqual(response.session, session) || response.step !== step)
         throw new KeepsetError('transport/bad-response', 'The answer belongs to another step.');
+      isIn = true;
       return response;
+    },
+    leave: async () => {
+      if (!isIn) return;
+      isIn = false;
+      await device.transport.resolve(session, head === undefined ? {} : { head }).catch(() => undefined);
     },
   };
 };

@@ -53,8 +53,7 @@ const signChallenge = async (
     await makeSignature(device, share, start, { channel: await openSessionChannel(device, session), start });
     return;
   }
-  const gathered = await gatherGroup(device, { session, start, others }, coSigners.prompts.announce);
-  await coSigners.prompts.compare(gathered);
+  const gathered = await gatherGroup(device, { session, start, others }, coSigners.prompts);
   await makeSignature(device, share, start, gathered);
 };
 

@@ -21,7 +21,7 @@ import {
   type SessionStart,
   type StepResponse,
 } from '@keepset/wire';
-import { openSessionChannel, type SessionChannel } from './channel.ts';
+import { openSessionChannel, orLeave, type SessionChannel } from './channel.ts';
 import type { DeviceParty } from './ports.ts';
 import type { PeerLink } from './session.ts';
 
@@ -55,21 +55,44 @@ export interface Gathering {
 /** Polls of up to ten seconds each before a device that waits for others gives up. */
 const patience = 60;
 
+/** What a device asks its owner while other devices come together. */
+export interface GroupPrompts {
+  /** Shows the join codes. */
+  readonly announce: (announcement: GroupAnnouncement) => void;
+  /** Lets people compare the digits on all devices; throws to refuse. */
+  readonly compare: (group: Pick<Group, 'digits' | 'roster'>) => Promise<void>;
+}
+
 /**
- * Starts a session with other devices: announces a join code for each, and waits until all have joined.
- * @throws KeepsetError `transport/unreachable` when they do not come, `transport/untrusted-peer` for a false one.
+ * Starts a session with other devices: announces a join code for each, waits until all have joined, and has the digits
+ * compared.
+ * @throws KeepsetError `transport/unreachable` when they do not come, `transport/untrusted-peer` for a false one, and
+ * whatever the prompts throw. The session is over then.
  */
 export const gatherGroup = async (
   device: DeviceParty,
+  gathering: Gathering,
+  prompts: GroupPrompts,
+): Promise<Group> => {
+  const channel = await openSessionChannel(device, gathering.session);
+  return orLeave(channel, async () => {
+    const group = await gather(device, channel, gathering, prompts.announce);
+    await prompts.compare(group);
+    return group;
+  });
+};
+
+const gather = async (
+  device: DeviceParty,
+  channel: SessionChannel,
   { session, start, others, key }: Gathering,
-  announce: (announcement: GroupAnnouncement) => void,
+  announce: GroupPrompts['announce'],
 ): Promise<Group> => {
   const rng = device.rng ?? systemRng;
   const codes = new Map<string, JoinCode>(
     others.map((party) => [party, { session, secret: rng(16), initiator: device.party }]),
   );
   const keys = await generateSessionKeys();
-  const channel = await openSessionChannel(device, session);
   const opening = await channel.step({ start });
   announce({ codes: [...codes].map(([party, code]) => ({ party, code: printJoinCode(code) })) });
 
@@ -117,8 +140,12 @@ const welcome = (
  */
 export const joinGroup = async (device: DeviceParty, codeText: string): Promise<Group> => {
   const code = parseJoinCode(codeText);
-  const keys = await generateSessionKeys();
   const channel = await openSessionChannel(device, code.session);
+  return orLeave(channel, () => introduce(device, channel, code));
+};
+
+const introduce = async (device: DeviceParty, channel: SessionChannel, code: JoinCode): Promise<Group> => {
+  const keys = await generateSessionKeys();
   const hello = sealHello(code, { party: device.party, key: keys.publicKey });
   const early = [...(await channel.step({ relay: [{ party: code.initiator, sealed: hello }] })).messages];
   for (let polls = 0; ; polls += 1) {

@@ -12,7 +12,7 @@ import type { KeygenStart } from '@keepset/wire';
 import { asked, planKeygen } from '../plan.ts';
 import { openSessionChannel } from './channel.ts';
 import { confirming } from './confirm.ts';
-import { gatherGroup, type Group, type GroupAnnouncement } from './group.ts';
+import { gatherGroup, type Group, type GroupPrompts } from './group.ts';
 import { closePending, openPending } from './pending.ts';
 import type { DeviceParty, OpenSession } from './ports.ts';
 import { runSession, type SessionPlan } from './session.ts';
@@ -23,14 +23,6 @@ export interface KeygenOrder {
   readonly policy: string;
   /** Whether a party may stand several times in the policy, which gives it weight. */
   readonly allowRepeats?: boolean;
-}
-
-/** What a device asks its owner while other devices come together. */
-export interface GroupPrompts {
-  /** Shows the join codes. */
-  readonly announce: (announcement: GroupAnnouncement) => void;
-  /** Lets people compare the digits on all devices; throws to refuse. */
-  readonly compare: (group: Pick<Group, 'digits' | 'roster'>) => Promise<void>;
 }
 
 /**
@@ -64,9 +56,7 @@ export const runKeygen = async (
       'policy/unsupported',
       `${others.join(' and ')} must take part too, and cannot be asked here.`,
     );
-  const group = await gatherGroup(device, { session, start, others }, prompts.announce);
-  await prompts.compare(group);
-  return makeKey(device, start, group);
+  return makeKey(device, start, await gatherGroup(device, { session, start, others }, prompts));
 };
 
 /** Takes part in a key generation that another device started. */

@@ -15,8 +15,7 @@ import type { RefreshStart, RepairStart, ReshareStart, SessionStart } from '@kee
 import { asked, helpersAmong, planKeygen, quorumAmong, selfAndServer } from '../plan.ts';
 import { openSessionChannel } from './channel.ts';
 import { confirming } from './confirm.ts';
-import { gatherGroup, type Group } from './group.ts';
-import type { GroupPrompts } from './keygen.ts';
+import { gatherGroup, type Group, type GroupPrompts } from './group.ts';
 import { closePending, openPending } from './pending.ts';
 import { requireQuorumWithout } from './standing.ts';
 import type { DeviceParty, OpenSession } from './ports.ts';
@@ -164,9 +163,7 @@ const meet = async (
       'policy/unsupported',
       `${others.join(' and ')} must take part too, and cannot be asked here.`,
     );
-  const group = await gatherGroup(device, { session, start, others, key }, prompts.announce);
-  await prompts.compare(group);
-  return group;
+  return gatherGroup(device, { session, start, others, key }, prompts);
 };
 
 const runOf = (device: DeviceParty, { channel }: Meeting): { session: Uint8Array; rng?: Rng } => ({

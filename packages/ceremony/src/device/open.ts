@@ -43,9 +43,7 @@ export const openInSession = async (
     const others = quorum.filter((party) => party !== device.party && party !== device.serverParty);
     if (coOpeners === undefined || others.length === 0)
       return { channel: await openSessionChannel(device, session), start };
-    const gathered = await gatherGroup(device, { session, start, others }, coOpeners.prompts.announce);
-    await coOpeners.prompts.compare(gathered);
-    return gathered;
+    return gatherGroup(device, { session, start, others }, coOpeners.prompts);
   });
   if (shared === undefined) throw new KeepsetError('bug/invariant', 'The opener learned nothing.');
   return shared.reveal();

@@ -3,7 +3,7 @@ import { KeepsetError } from '@keepset/bytes';
 import type { ProtocolMessage, Step } from '@keepset/threshold';
 import type { RelayedBlob, SessionStart, StepResponse } from '@keepset/wire';
 import type { SessionAct } from '../act.ts';
-import type { SessionChannel } from './channel.ts';
+import { orLeave, type SessionChannel } from './channel.ts';
 import { banningCheats, refuseBanned, type SetupUse } from './bans.ts';
 import { acceptEvidence } from './evidence.ts';
 import type { DeviceParty } from './ports.ts';
@@ -44,7 +44,10 @@ const patience = 60;
  * @throws KeepsetError of the protocol, the transport, or whatever Party 1 reports; `transport/unreachable` when the
  * other devices stay silent.
  */
-export const runSession = async <R>(device: DeviceParty, plan: SessionPlan<R>): Promise<R> => {
+export const runSession = <R>(device: DeviceParty, plan: SessionPlan<R>): Promise<R> =>
+  plan.peers === undefined ? takeSteps(device, plan) : orLeave(plan.channel, () => takeSteps(device, plan));
+
+const takeSteps = async <R>(device: DeviceParty, plan: SessionPlan<R>): Promise<R> => {
   const { channel } = plan;
   let state = plan.machine;
   let unsent = state.outgoing;

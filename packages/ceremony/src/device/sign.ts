@@ -19,8 +19,7 @@ import {
 import type { SignStart } from '@keepset/wire';
 import { quorumAmong, selfAndServer } from '../plan.ts';
 import { openSessionChannel } from './channel.ts';
-import { gatherGroup, type Group } from './group.ts';
-import type { GroupPrompts } from './keygen.ts';
+import { gatherGroup, type Group, type GroupPrompts } from './group.ts';
 import type { DeviceParty } from './ports.ts';
 import { runSession, type SessionPlan } from './session.ts';
 
@@ -83,8 +82,7 @@ export const signWith = async (
     }
   }
   const others = quorum.filter((party) => coSigners.parties.includes(party));
-  const gathered = await gatherGroup(device, { session, start, others }, coSigners.prompts.announce);
-  await coSigners.prompts.compare(gathered);
+  const gathered = await gatherGroup(device, { session, start, others }, coSigners.prompts);
   return makeSignature(device, share, start, gathered);
 };
 

@@ -149,7 +149,10 @@ const takeStepOnce = async (
 /** Answers a session that already has an end. */
 export const answerAgain = (row: SessionRow, { request, requestHash }: StepContext): Uint8Array => {
   if (row.state === 'void')
-    throw new KeepsetError('store/session-void', 'This session was ended without a result.', about(request));
+    throw new KeepsetError('store/session-void', 'This session was ended without a result.', {
+      ...about(request),
+      hint: 'Another device gave it up, or the server was started anew. Start again.',
+    });
   if (row.state === 'consumed')
     throw new KeepsetError(
       'store/session-burned',
@@ -162,8 +165,8 @@ export const answerAgain = (row: SessionRow, { request, requestHash }: StepConte
   if (row.answer === undefined || row.step !== request.step || !bytesEqual(row.requestHash, requestHash))
     throw new KeepsetError(
       'store/conflict',
-      'This session was already completed with another request.',
-      about(request),
+      'Party 1 has done its part in this session, and it goes on no more.',
+      { ...about(request), hint: 'If this device has no result, another one gave up. Start again.' },
     );
   return row.answer;
 };
