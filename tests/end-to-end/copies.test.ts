@@ -1,5 +1,5 @@
 /** Copies follow the share through the changes that need several devices: a reshare and a repair, on every side. */
-import { readFileSync, readdirSync, rmSync } from 'node:fs';
+import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { failure, joining, succeed, together, type Device, type Json } from '../support/commands.ts';
@@ -113,6 +113,17 @@ describe.runIf(process.platform === 'linux')('in the keyring of the desktop', ()
       keys: [{ keyId, copies: [{ outcome: 'rewritten' }] }],
     });
     expect(await succeed(drill)).toMatchObject({ epoch: 1, proof: 'recovery proven' });
+  });
+
+  it('they are brought back into a ledger whose entry is damaged', async () => {
+    const entry = join(owner.home, 'usb-ledger', `${copy.kit}.cbor`);
+    writeFileSync(entry, readFileSync(entry).subarray(0, 40));
+    const { damagedEntries } = await succeed(['health', ...owner.args]);
+    expect(damagedEntries).toEqual([expect.objectContaining({ kit: copy.kit, file: entry })]);
+    const remembered = await succeed(['remember', '--keyring', '--code', copy.code, ...owner.args]);
+    expect(remembered).toMatchObject({ kit: copy.kit, kind: 'keyring', epoch: 1, replaced: entry });
+    expect(await stateOf(copy, keyId)).toMatchObject({ proof: 'decrypted', domain: 'device:phone' });
+    expect(await succeed(['backup', '--again', ...owner.args])).toMatchObject({ keys: [{ keyId }] });
   });
 
   it('they bring back the share of a device whose folder is gone, and stay its copies', async () => {

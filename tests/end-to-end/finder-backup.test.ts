@@ -3,7 +3,7 @@ import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { makeBackup, modernDialect } from '../../packages/places/test/backup-maker.ts';
-import { failure, type Device } from '../support/commands.ts';
+import { failure, succeed, type Device } from '../support/commands.ts';
 import {
   appDomain,
   createStick,
@@ -145,5 +145,22 @@ describe('keepset finder-backup', () => {
     rmSync(join(good, 'Manifest.db'));
     expect((await add(good, ...own)).hint).toContain('later system');
     expect(readdirSync(join(phone.home, 'usb-ledger')).filter(isFinderEntry)).toEqual([]);
+  });
+
+  it('is brought back into the ledger when its entry there is damaged', async () => {
+    const folder = join(work, 'remembered');
+    makeBackup(folder, finderPassword, modernDialect, [
+      { domain, path: 'Documents/copy.age', content: share },
+    ]);
+    const opening = ['--code', stick.code, ...password, ...phone.args];
+    const { kit } = await succeed(['finder-backup', 'add', folder, ...opening]);
+    const entry = join(phone.home, 'usb-ledger', `${String(kit)}.cbor`);
+    writeFileSync(entry, readFileSync(entry).subarray(0, 40));
+    expect(await succeed(['health', ...phone.args])).toMatchObject({
+      damagedEntries: [{ kit, file: entry }],
+    });
+    const remembered = await reading(folder, () => succeed(['remember', folder, ...opening]));
+    expect(remembered).toMatchObject({ kit, kind: 'finder-backup', keyId, epoch: 0, replaced: entry });
+    expect(await succeed(['health', ...phone.args])).toMatchObject({ damagedEntries: [] });
   });
 });
