@@ -1,5 +1,7 @@
 /** Commands as tests run them: what must succeed, what must fail, and what several devices do together. */
 import { expect } from 'vitest';
+import { isErrorCode } from '@keepset/bytes';
+import { nextStep } from '../../apps/cli/src/terminal/next-step.ts';
 import { bin, errorOf, keepsetJson, onlyObject, start, untilSaid, type Running } from './processes.ts';
 
 export type Json = Record<string, unknown>;
@@ -19,12 +21,13 @@ export const refusal = async (args: readonly string[]): Promise<ReturnType<typeo
   return errorOf(ended);
 };
 
-/** The same, and it must name a next step. */
+/** The same, and it must name a next step of its own, not the one that goes for every error of its kind. */
 export const failure = async (
   args: readonly string[],
 ): Promise<{ code: string; message: string; hint: string }> => {
-  const { code, message, hint = '' } = await refusal(args);
-  expect(hint, `${code} says what to do next`).not.toBe('');
+  const { code, message, hint } = await refusal(args);
+  if (!isErrorCode(code)) throw new Error(`${code} is no code`);
+  expect(hint, `${code} says what to do next`).not.toBe(nextStep(code, args[0]));
   return { code, message, hint };
 };
 

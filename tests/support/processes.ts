@@ -116,12 +116,12 @@ export const errorOf = ({
 }): {
   readonly code: string;
   readonly message: string;
-  readonly hint?: string;
+  readonly hint: string;
   readonly retry: string;
 } => {
   const { error } = json;
   if (typeof error !== 'object' || error === null) throw new Error(`no error in ${JSON.stringify(json)}`);
-  return error as { code: string; message: string; hint?: string; retry: string };
+  return error as { code: string; message: string; hint: string; retry: string };
 };
 
 /** A `keepset serve` process that accepts requests. */

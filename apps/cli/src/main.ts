@@ -3,6 +3,7 @@ import { KeepsetError, printableLines, toKeepsetError, version } from '@keepset/
 import type { Command, OptionSpec } from './command.ts';
 import { commandNames, loadCommand, type CommandName } from './commands/registry.ts';
 import { commandHelp, overview } from './terminal/help.ts';
+import { nextStep } from './terminal/next-step.ts';
 import { terminalFor, type Terminal } from './terminal/terminal.ts';
 
 const commonOptions: Readonly<Record<string, OptionSpec>> = {
@@ -31,7 +32,7 @@ export const main = async (
     }
     return await runCommand(await loadCommand(known(name)), rest, terminal);
   } catch (thrown) {
-    return report(toKeepsetError(thrown), terminal);
+    return report(toKeepsetError(thrown), name, terminal);
   }
 };
 
@@ -98,24 +99,21 @@ const parse = (
   }
 };
 
-const report = (error: KeepsetError, terminal: Terminal): number => {
-  const { code, message, hint, culprits, retry } = error;
+const report = (error: KeepsetError, command: string | undefined, terminal: Terminal): number => {
+  const { code, message, culprits, retry } = error;
+  const hint = error.hint ?? nextStep(code, command);
   if (terminal.json) {
-    terminal.result(
-      { error: { code, message, retry, culprits, ...(hint === undefined ? {} : { hint }) } },
-      [],
-    );
+    terminal.result({ error: { code, message, retry, culprits, hint } }, []);
     return error.exitCode;
   }
   terminal.note(`error: ${message}  [${code}]`);
   if (culprits.length > 0) terminal.note(`  at fault: ${culprits.join(', ')}`);
-  if (hint !== undefined)
-    terminal.note(
-      hint
-        .split('\n')
-        .map((line) => `  ${line}`)
-        .join('\n'),
-    );
+  terminal.note(
+    hint
+      .split('\n')
+      .map((line) => `  ${line}`)
+      .join('\n'),
+  );
   if (error.family === 'bug' && error.cause instanceof Error)
     process.stderr.write(`${printableLines(error.cause.stack ?? error.cause.message)}\n`);
   return error.exitCode;

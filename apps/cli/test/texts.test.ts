@@ -3,19 +3,11 @@ import type { GroupKey } from '@keepset/ceremony';
 import type { Intent } from '@keepset/intent';
 import { describeRepair } from '../src/commands/life.ts';
 import { describeIntent } from '../src/intents.ts';
-import type { Terminal } from '../src/terminal/terminal.ts';
+import { silentTerminal } from '../../../tests/support/device.ts';
 
 test('a label of any length stands apart from its value', async () => {
   const notes: string[] = [];
-  const terminal: Terminal = {
-    json: false,
-    canAsk: false,
-    result: () => undefined,
-    note: (text) => notes.push(text),
-    progress: () => undefined,
-    askYesNo: () => Promise.resolve(false),
-    askSecret: () => Promise.reject(new Error('nobody is there')),
-  };
+  const terminal = { ...silentTerminal, json: false, note: (text: string) => notes.push(text) };
   const description = [
     { label: 'Fee', value: '1 sat' },
     { label: 'Leaves this key', value: '2 sat' },
