@@ -1,14 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { DhkemX25519HkdfSha256 } from '@hpke/core';
 import { expect, it } from 'vitest';
-import {
-  KeepsetError,
-  Secret,
-  decodeCbor,
-  encodeCbor,
-  fromBase64,
-  fromHex,
-  utf8ToBytes,
-} from '@keepset/bytes';
+import { KeepsetError, decodeCbor, encodeCbor, fromBase64, fromHex, utf8ToBytes } from '@keepset/bytes';
 import type { ProtocolMessage } from '@keepset/threshold';
 import {
   generateSessionKeys,
@@ -46,14 +39,14 @@ it('opens what another implementation of RFC 9180 sealed, for ever', async () =>
   const fixture = JSON.parse(
     readFileSync(new URL('fixtures/v1-envelope.json', import.meta.url), 'utf8'),
   ) as Record<'phone' | 'laptop', Record<'publicKey' | 'privateKey', string>> & { envelope: string };
-  const keysOf = (name: 'phone' | 'laptop'): SessionKeys => ({
+  const keysOf = async (name: 'phone' | 'laptop'): Promise<SessionKeys> => ({
     publicKey: fromHex(fixture[name].publicKey),
-    privateKey: new Secret(fromHex(fixture[name].privateKey)),
+    privateKey: await new DhkemX25519HkdfSha256().deserializePrivateKey(fromHex(fixture[name].privateKey)),
   });
   const opened = await openEnvelope(
     session,
-    { party: 'phone', key: keysOf('phone').publicKey },
-    { party: 'laptop', keys: keysOf('laptop') },
+    { party: 'phone', key: (await keysOf('phone')).publicKey },
+    { party: 'laptop', keys: await keysOf('laptop') },
     fromBase64(fixture.envelope),
   );
   expect(opened).toEqual([message]);
@@ -103,9 +96,13 @@ it('is refused with a message in another name', async () => {
 
 it('is not sealed to a key whose secret anybody knows', async () => {
   const phone = await side('phone');
-  // Two of the points of low order.
-  for (const first of [0, 1]) {
-    const key = Uint8Array.from({ length: 32 }, (_, at) => (at === 0 ? first : 0));
+  // Two of the points of low order, and none at all.
+  for (const [first, length] of [
+    [0, 32],
+    [1, 32],
+    [9, 31],
+  ] as const) {
+    const key = Uint8Array.from({ length }, (_, at) => (at === 0 ? first : 0));
     expect(await refusal(sealEnvelope(session, phone, { party: 'laptop', key }, [message]))).toBe(
       'transport/untrusted-peer',
     );

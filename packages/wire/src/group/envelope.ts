@@ -5,12 +5,12 @@
 import { Chacha20Poly1305 } from '@hpke/chacha20poly1305';
 import { CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
 import * as v from 'valibot';
-import { KeepsetError, Secret, decodeAs, encodeCbor, type Schema } from '@keepset/bytes';
+import { KeepsetError, decodeAs, encodeCbor, type Schema } from '@keepset/bytes';
 import type { ProtocolMessage } from '@keepset/threshold';
 import { protocolMessage } from '../messages/protocol.ts';
 import type { Member } from './introduction.ts';
 
-const suite = new CipherSuite({
+const suite: CipherSuite = new CipherSuite({
   kem: new DhkemX25519HkdfSha256(),
   kdf: new HkdfSha256(),
   aead: new Chacha20Poly1305(),
@@ -18,9 +18,10 @@ const suite = new CipherSuite({
 
 /** A device's key pair for one session. */
 export interface SessionKeys {
-  /** X25519, 32 bytes each. */
+  /** X25519, 32 bytes. */
   readonly publicKey: Uint8Array;
-  readonly privateKey: Secret;
+  /** It stays with the platform and is never read from it. */
+  readonly privateKey: Awaited<ReturnType<CipherSuite['kem']['generateKeyPair']>>['privateKey'];
 }
 
 /** Fresh keys; they die with the session, so its messages stay closed afterwards. */
@@ -28,7 +29,7 @@ export const generateSessionKeys = async (): Promise<SessionKeys> => {
   const pair = await suite.kem.generateKeyPair();
   return {
     publicKey: new Uint8Array(await suite.kem.serializePublicKey(pair.publicKey)),
-    privateKey: new Secret(new Uint8Array(await suite.kem.serializePrivateKey(pair.privateKey))),
+    privateKey: pair.privateKey,
   };
 };
 
@@ -65,22 +66,20 @@ export const sealEnvelope = async (
   to: Member,
   messages: readonly ProtocolMessage[],
 ): Promise<Uint8Array> => {
-  const sender = await suite
-    .createSenderContext({
+  let sender: Awaited<ReturnType<CipherSuite['createSenderContext']>>;
+  try {
+    sender = await suite.createSenderContext({
       recipientPublicKey: await suite.kem.deserializePublicKey(to.key),
-      senderKey: await suite.kem.deserializePrivateKey(from.keys.privateKey.reveal()),
+      senderKey: from.keys.privateKey,
       info: infoOf(session, from.party, to.party),
-    })
-    .catch((cause: unknown) => {
-      throw new KeepsetError(
-        'transport/untrusted-peer',
-        `${to.party} introduced itself with a key that is none.`,
-        {
-          culprits: [to.party],
-          cause,
-        },
-      );
     });
+  } catch (cause) {
+    throw new KeepsetError(
+      'transport/untrusted-peer',
+      `${to.party} introduced itself with a key that is none.`,
+      { culprits: [to.party], cause },
+    );
+  }
   const sealed = new Uint8Array(await sender.seal(encodePadded(messages)));
   return encodeCbor({ enc: new Uint8Array(sender.enc), sealed });
 };
@@ -104,7 +103,7 @@ export const openEnvelope = async (
   let plaintext: Uint8Array;
   try {
     const recipient = await suite.createRecipientContext({
-      recipientKey: await suite.kem.deserializePrivateKey(to.keys.privateKey.reveal()),
+      recipientKey: to.keys.privateKey,
       senderPublicKey: await suite.kem.deserializePublicKey(from.key),
       enc,
       info: infoOf(session, from.party, to.party),
