@@ -1,12 +1,14 @@
 // npm run bundle: makes the `keepset` command one folder that needs nothing but Node, dist/keepset. It is what a release
 // is and what the tests run.
 import {
+  chmodSync,
   copyFileSync,
   cpSync,
-  globSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  readdirSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -14,27 +16,18 @@ import {
 import { join } from 'node:path';
 import { rolldown } from 'rolldown';
 import { root } from './install.js';
+import { licencesOf } from './licences.js';
+
+/** All that a folder holds, in one text. */
+const contentOf = (folder) =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name))
+    .toSorted((a, b) => a.localeCompare(b))
+    .map((path) => `${path.slice(folder.length)}\n${readFileSync(path, 'latin1')}`)
+    .join('\n');
 
 const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
-
-/** Folder of the package of others that a module belongs to, if it does. */
-const packageOf = (module) => /^.*[/\\]node_modules[/\\](?:@[^/\\]+[/\\])?[^/\\]+/.exec(module)?.[0];
-
-/** The licences of all packages of others that the bundle holds, as they ask for. */
-const noticesOf = (chunks) => {
-  const folders = new Set(chunks.flatMap(({ moduleIds = [] }) => moduleIds.map(packageOf)));
-  folders.delete(undefined);
-  return [...folders]
-    .toSorted((a, b) => a.localeCompare(b))
-    .map((folder) => {
-      const { name, version, license = 'see below' } = readJson(join(folder, 'package.json'));
-      const texts = globSync('{LICEN[SC]E,licen[sc]e,NOTICE}*', { cwd: folder });
-      return [
-        `${name} ${version}: ${license}\n`,
-        ...texts.map((text) => readFileSync(join(folder, text), 'utf8')),
-      ].join('\n');
-    });
-};
 
 const cli = join(root, 'apps', 'cli');
 const folder = join(root, 'dist', 'keepset');
@@ -51,13 +44,25 @@ await bundle.close();
 
 // What is read from disk while it runs: the page that asks for a passkey, and the widths of letters in printed kits.
 cpSync(join(cli, 'src', 'passkey', 'page'), join(fresh, 'lib', 'page'), { recursive: true });
-const fonts = join(root, 'node_modules', 'pdfkit', 'js', 'standard-fonts');
-cpSync(fonts, join(fresh, 'lib', 'fonts'), { recursive: true, filter: (path) => !path.endsWith('.mjs') });
+const pdfkit = join(root, 'node_modules', 'pdfkit', 'js');
+cpSync(join(pdfkit, 'standard-fonts'), join(fresh, 'lib', 'fonts'), {
+  recursive: true,
+  filter: (path) => !path.endsWith('.mjs'),
+});
 const imports = { '#standard-fonts/*': './lib/fonts/*.cjs' };
+const ofFonts = ['Courier', 'Helvetica'].map((font) =>
+  readFileSync(join(pdfkit, 'data', `${font}.afm`), 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('Notice ')),
+);
 
 copyFileSync(join(cli, 'bin', 'bundled.js'), join(fresh, 'keepset.js'));
 copyFileSync(join(root, 'LICENSE'), join(fresh, 'LICENSE'));
-writeFileSync(join(fresh, 'THIRD-PARTY-LICENSES'), noticesOf(output).join(`\n${'-'.repeat(80)}\n`));
+const licences = [
+  ...licencesOf(output.flatMap(({ moduleIds = [] }) => moduleIds.filter((path) => path.startsWith(root)))),
+  ['lib/fonts', ...ofFonts.flat()].join('\n\n'),
+];
+writeFileSync(join(fresh, 'THIRD-PARTY-LICENSES'), `${licences.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`);
 const { name, version, description, license, type, engines } = readJson(join(root, 'package.json'));
 const bin = { [name]: 'keepset.js' };
 writeFileSync(
@@ -65,5 +70,13 @@ writeFileSync(
   `${JSON.stringify({ name, version, description, license, type, engines, bin, imports }, undefined, 2)}\n`,
 );
 
-rmSync(folder, { recursive: true, force: true });
-renameSync(fresh, folder);
+chmodSync(fresh, 0o755);
+
+// One that is the same stays: it may be running, and parts of it are read only when they are needed.
+if (existsSync(folder) && contentOf(fresh) === contentOf(folder)) rmSync(fresh, { recursive: true });
+else {
+  const old = `${fresh}-old`;
+  if (existsSync(folder)) renameSync(folder, old);
+  renameSync(fresh, folder);
+  rmSync(old, { recursive: true, force: true });
+}

@@ -3,7 +3,7 @@ import { cpSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { filesIn, projectRoot, temporaryFolder } from '../support/folders.ts';
-import { bin, run } from '../support/processes.ts';
+import { bin, checkoutBin, run } from '../support/processes.ts';
 
 interface Package {
   readonly name: string;
@@ -24,6 +24,18 @@ it('has the one version that all packages have', async () => {
   const versions = [readPackage(join(projectRoot, 'package.json')), ...packages].map((one) => one.version);
   expect(new Set(versions)).toEqual(new Set([version]));
   expect(readPackage(join(dirname(bin), 'package.json'))).toMatchObject({ name: 'keepset', version });
+});
+
+it.each([
+  ['as it is released', bin],
+  ['in a checkout', checkoutBin],
+])('reads no code from a folder that others can write to, %s', async (_, command) => {
+  const [shared, home] = [temporaryFolder(), temporaryFolder()];
+  const env = { TMPDIR: shared, TMP: shared, TEMP: shared, HOME: home, NODE_COMPILE_CACHE: '' };
+  expect(
+    await run(process.execPath, [command, 'quickstart', '--once', '--json'], { cwd: home, env }),
+  ).toMatchObject({ code: 0 });
+  expect(readdirSync(shared)).toEqual([]);
 });
 
 it('makes a key, signs with it and prints a kit from a folder where nothing else is', async () => {
@@ -48,4 +60,9 @@ it('names the licence of every package that it holds', () => {
   const others = [...new Set(names)].filter((name) => !name.startsWith('@keepset/'));
   expect(others.length).toBeGreaterThan(10);
   for (const name of others) expect(notices).toMatch(new RegExp(`^${name} \\d`, 'm'));
+  const granted =
+    /Permission is hereby granted|Permission to use|Redistribution and use|Apache License|Notice Copyright/;
+  for (const each of notices.split(/^-{80}$/m)) expect(each).toMatch(granted);
+  // Of files that are under another licence than their package.
+  expect(notices).toContain('Copyright 2013 Google Inc.');
 });

@@ -53,11 +53,14 @@ const cleanEnvironment = (): NodeJS.ProcessEnv =>
 
 let home: string | undefined;
 
+/** Compiled code is kept between commands, where nobody else can write: hundreds of them run. */
+const codeCache = join(projectRoot, 'node_modules', '.cache', 'keepset-tests');
+
 /** Starts a process. Its HOME is an empty folder, so that nothing of the user's own is touched. */
 export const start = (command: string, args: readonly string[], options: RunOptions = {}): Running => {
   home ??= temporaryFolder();
   const child = spawn(command, [...args], {
-    env: { ...cleanEnvironment(), HOME: home, ...options.env },
+    env: { ...cleanEnvironment(), NODE_COMPILE_CACHE: codeCache, HOME: home, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     detached: options.detached === true,
     stdio: ['pipe', 'pipe', 'pipe'],

@@ -1,10 +1,7 @@
 #!/usr/bin/env node
 // Starts the command where it is bundled. Any Node from 18 on can read this file, and say that it is too old.
-import module from 'node:module';
-
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major > 22 || (major === 22 && minor >= 18)) {
-  module.enableCompileCache?.();
   const { main } = await import('./lib/main.js');
   process.exitCode = await main(process.argv.slice(2));
 } else {
