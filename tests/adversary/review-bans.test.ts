@@ -10,6 +10,7 @@ import {
   type GroupKey,
 } from '@keepset/ceremony';
 import { startServer, type RunningServer } from '@keepset/server';
+import { leaving } from '../../packages/ceremony/src/device/channel.ts';
 import { newDevice, openHome, type TestDevice } from '../support/device.ts';
 import { serverOptions } from '../support/server.ts';
 
@@ -85,6 +86,20 @@ test('one failed check ends it: nothing is sent any more until a refresh', async
   }
   key = await runRefresh(phone.device, key.keyId);
   expect((await sign(phone.device)).signature).toHaveLength(65);
+});
+
+test('a ban that cannot be noted hides nothing, and the cheat is told nothing', async () => {
+  const full = new KeepsetError('place/full', 'No space left.');
+  const cheated = cheating();
+  const device: DeviceParty = { ...cheated, bans: { ...cheated.bans, add: () => Promise.reject(full) } };
+  let left = 0;
+  const leave = (): Promise<void> => Promise.resolve(void (left += 1));
+  await expect(leaving({ leave }, () => sign(device))).rejects.toMatchObject({
+    code: 'abort/banned',
+    culprits: ['server'],
+    cause: full,
+  });
+  expect(left).toBe(0);
 });
 
 test('a ban ends the signature that is under way in another process', async () => {

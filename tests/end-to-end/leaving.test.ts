@@ -1,13 +1,20 @@
 /** A device gives up what several have begun: the others hear of it at once, and do not wait until the session expires. */
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { p256 } from '@noble/curves/nist.js';
+import { KeepsetError, Secret, toHex } from '@keepset/bytes';
 import {
   joinGroup,
   joinKeygen,
+  joinLife,
+  joinOpen,
   orLeave,
   runKeygen,
+  runOpen,
+  runRefresh,
   type DeviceParty,
   type GroupPrompts,
+  type KeyShare,
 } from '@keepset/ceremony';
 import { startServer, type RunningServer } from '@keepset/server';
 import { parseJoinCode, printJoinCode } from '@keepset/wire';
@@ -68,8 +75,8 @@ describe('a session of three devices', () => {
       (prompts) => runKeygen(deviceOf('phone'), order, prompts),
       async (party, joinText) => {
         if (party !== 'laptop') return joinFully(party, joinText);
-        const { channel } = await joinGroup(deviceOf(party), joinText);
-        return orLeave(channel, () => Promise.reject(new Error('they differ')));
+        const group = await joinGroup(deviceOf(party), joinText);
+        return orLeave(group, () => Promise.reject(new Error('they differ')));
       },
     );
     expect(ends).toEqual({
@@ -106,6 +113,55 @@ describe('a session of three devices', () => {
       laptop: 'store/session-void',
       tablet: 'store/session-void',
     });
+  });
+
+  it('ends for all when the one that started it cannot begin', async () => {
+    const made = await endings((prompts) => runKeygen(deviceOf('phone'), order, prompts), joinFully);
+    expect(made).toEqual({ phone: 'no error', laptop: 'no error', tablet: 'no error' });
+    const [keyId = ''] = await deviceOf('phone').vault.list();
+    const damaged = async (): Promise<KeyShare> => {
+      const share = await deviceOf('phone').vault.open(keyId);
+      return { ...share, secret: new Secret(share.secret.reveal().map((byte) => byte ^ 1)) };
+    };
+    const phone: DeviceParty = { ...deviceOf('phone'), vault: { ...deviceOf('phone').vault, open: damaged } };
+    const ends = await endings(
+      (prompts) => runRefresh(phone, keyId, prompts),
+      async (party, joinText) => joinLife(deviceOf(party), await joinGroup(deviceOf(party), joinText)),
+    );
+    expect(ends).toEqual({
+      phone: 'place/damaged',
+      laptop: 'store/session-void',
+      tablet: 'store/session-void',
+    });
+  });
+
+  it('goes on for the others when one has done its part, whatever fails there afterwards', async () => {
+    const opening = { scheme: 'ecdh-p256', policy: 'and(phone,laptop)' } as const;
+    const device = deviceOf('phone');
+    await endings((prompts) => runKeygen(device, opening, prompts), joinFully);
+    const shares = await Promise.all((await device.vault.list()).map((id) => device.vault.open(id)));
+    const mine = shares.find(({ group }) => group.scheme === 'ecdh-p256')!;
+    const theirs = await deviceOf('laptop').vault.open(mine.group.keyId);
+    const full = new KeepsetError('place/full', 'No space left.');
+    const laptop: DeviceParty = {
+      ...deviceOf('laptop'),
+      logPin: { ...deviceOf('laptop').logPin, save: () => Promise.reject(full) },
+    };
+    const failed = Promise.withResolvers<void>();
+    const ephemeral = p256.Point.BASE.multiply(7n).toBytes(false);
+    const prompts: GroupPrompts = {
+      announce: ({ codes }) => {
+        const helping = joinGroup(laptop, codes[0]!.code).then((group) =>
+          orLeave(group, () => joinOpen(laptop, theirs, group)),
+        );
+        void code(helping).then((end) => (end === 'place/full' ? failed.resolve() : failed.reject(end)));
+      },
+      // The other one is done, and has failed, before anybody here has compared the digits.
+      compare: () => failed.promise,
+    };
+    const opened = await runOpen(device, mine, ephemeral, { parties: ['laptop'], prompts });
+    const shared = p256.Point.fromBytes(mine.group.publicKey).multiply(7n).toBytes(false).slice(1, 33);
+    expect(toHex(opened)).toBe(toHex(shared));
   });
 
   it('does not end by a device that was never in it', async () => {

@@ -13,7 +13,7 @@ export type {
   ShareVault,
 } from './device/ports.ts';
 export { joinKeygen, runKeygen, type KeygenOrder } from './device/keygen.ts';
-export { orLeave } from './device/channel.ts';
+export { orLeave } from './device/session.ts';
 export { joinGroup, type Group, type GroupAnnouncement, type GroupPrompts } from './device/group.ts';
 export {
   joinSign,

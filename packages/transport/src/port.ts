@@ -20,9 +20,10 @@ export interface PartyTransport {
   step(request: StepRequest): Promise<StepResponse>;
   /**
    * Asks what became of a session and, unless it is committed, makes it void for ever.
+   * @param withinMs how long the whole answer may take; by default as long as it goes on
    * @throws KeepsetError of family `transport/`.
    */
-  resolve(session: Uint8Array, request?: ResolveRequest): Promise<SessionOutcome>;
+  resolve(session: Uint8Array, request?: ResolveRequest, withinMs?: number): Promise<SessionOutcome>;
   /** Party 1's view of this tenant's keys. */
   keys(): Promise<readonly KeySummary[]>;
   /** Stops a key, until the operator of the server opens it again. */

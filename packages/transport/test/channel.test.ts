@@ -127,6 +127,15 @@ describe('answers', () => {
     );
   });
 
+  it('that never end are given up after the time that is given', async () => {
+    const url = await listen((_, answer) => {
+      answer.writeHead(200);
+      const drip = setInterval(() => answer.write('.'), 20);
+      answer.on('close', () => clearInterval(drip));
+    });
+    expect(await codeOf(channelTo(url).send('GET', '/', {}, nothing, 500))).toBe('transport/unreachable');
+  });
+
   it('of nobody: the port is closed', async () => {
     expect(await codeOf(channelTo('https://127.0.0.1:1').send('GET', '/', {}, nothing))).toBe(
       'transport/unreachable',

@@ -45,7 +45,7 @@ export const join: Command = {
   run: (invocation) =>
     withDevice(invocation.options, invocation.terminal, async (open) => {
       const group = await joinGroup(open.device, invocation.positionals[0] ?? '');
-      await orLeave(group.channel, () => takePart(open, group, invocation));
+      await orLeave(group, () => takePart(open, group, invocation));
     }),
 };
 

@@ -153,7 +153,9 @@ export const repair: Command = {
           'Run this on a device that still has its share, for another device.',
         );
       const keyId = await findKeyId(device.vault, textOption(options, 'key'));
-      const group = await runRepair(device, keyId, target, groupPrompts(terminal), approvedBy(options));
+      const group = await orSettle(device, terminal, () =>
+        runRepair(device, keyId, target, groupPrompts(terminal), approvedBy(options)),
+      );
       terminal.result(...describeRepair(target, group, await renewCopies(unlocked, keyId)));
     }),
 };

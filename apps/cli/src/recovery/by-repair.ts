@@ -32,9 +32,7 @@ export const recoverByRepair = async (invocation: Invocation, paths: HomePaths):
   await ensureEnrolled(invocation, paths, party);
   await withDevice(options, terminal, async (open) => {
     const joined = await joinGroup(open.device, textOption(options, 'join') ?? '');
-    const start = await orLeave(joined.channel, () =>
-      takePart(joined, open, { terminal, paths, cause, party }),
-    );
+    const start = await orLeave(joined, () => takePart(joined, open, { terminal, paths, cause, party }));
     const record = recordOf(start, cause);
     await saveRecord(paths, record);
     terminal.note(`Repaired: this device is ${party} again, with the share of epoch ${start.epoch}.`);

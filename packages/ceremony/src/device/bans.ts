@@ -42,8 +42,20 @@ export const banningCheats = async <T>(
     return step();
   } catch (error) {
     if (use !== undefined && error instanceof KeepsetError && error.code === 'abort/banned')
-      for (const party of error.culprits)
-        await device.bans.add({ keyId: use.keyId, epoch: use.epoch, party });
+      await ban(device, use, error);
     throw error;
   }
+};
+
+/** Bans all who cheated, whichever of them can be noted. @throws KeepsetError `abort/banned` where one cannot */
+const ban = async (device: DeviceParty, { keyId, epoch }: SetupUse, error: KeepsetError): Promise<void> => {
+  const { culprits, message } = error;
+  const noted = await Promise.allSettled(culprits.map((party) => device.bans.add({ keyId, epoch, party })));
+  const failed = noted.find((each) => each.status === 'rejected');
+  if (failed === undefined) return;
+  throw new KeepsetError('abort/banned', `${message} This could not be noted on this device.`, {
+    culprits,
+    hint: `Sign nothing with ${culprits.join(' and ')} before \`keepset refresh\`: nothing else stops it.`,
+    cause: failed.reason,
+  });
 };

@@ -22,23 +22,32 @@ export interface SessionChannel {
   /**
    * Gives the session up for all its members, who would wait for this one: nothing is passed on in it any more, and it is
    * void unless Party 1 has committed it. Whether the server heard of that is not said. Does nothing in a session that
-   * failed, or that this device never was in.
+   * failed, that this device never was in, or in which it has done its part.
    */
   leave(): Promise<void>;
+  /** This device has done its part: whatever fails now, the others need it no more. */
+  finish(): void;
 }
 
-/** Runs what this device does between or in its steps; if that fails, it leaves the session. */
-export const orLeave = async <T>(
+/**
+ * Runs what this device does in a session; if that fails, it leaves. A device that was cheated says nothing more, since a
+ * ban must be durable first; and where the key is frozen the server tells the others better.
+ */
+export const leaving = async <T>(
   channel: Pick<SessionChannel, 'leave'>,
   work: () => Promise<T>,
 ): Promise<T> => {
   try {
     return await work();
   } catch (error) {
-    await channel.leave();
+    const isSilent = error instanceof KeepsetError && ['abort/banned', 'policy/frozen'].includes(error.code);
+    if (!isSilent) await channel.leave();
     throw error;
   }
 };
+
+/** How long the error of a device that leaves is kept back by a server that does not answer, at most. */
+const leaveWithinMs = 3000;
 
 export const openSessionChannel = async (
   device: DeviceParty,
@@ -70,7 +79,12 @@ export const openSessionChannel = async (
     leave: async () => {
       if (!isIn) return;
       isIn = false;
-      await device.transport.resolve(session, head === undefined ? {} : { head }).catch(() => undefined);
+      await device.transport
+        .resolve(session, head === undefined ? {} : { head }, leaveWithinMs)
+        .catch(() => undefined);
+    },
+    finish: () => {
+      isIn = false;
     },
   };
 };

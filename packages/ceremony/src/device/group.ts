@@ -21,7 +21,7 @@ import {
   type SessionStart,
   type StepResponse,
 } from '@keepset/wire';
-import { openSessionChannel, orLeave, type SessionChannel } from './channel.ts';
+import { leaving, openSessionChannel, type SessionChannel } from './channel.ts';
 import type { DeviceParty } from './ports.ts';
 import type { PeerLink } from './session.ts';
 
@@ -75,7 +75,7 @@ export const gatherGroup = async (
   prompts: GroupPrompts,
 ): Promise<Group> => {
   const channel = await openSessionChannel(device, gathering.session);
-  return orLeave(channel, async () => {
+  return leaving(channel, async () => {
     const group = await gather(device, channel, gathering, prompts.announce);
     await prompts.compare(group);
     return group;
@@ -141,7 +141,7 @@ const welcome = (
 export const joinGroup = async (device: DeviceParty, codeText: string): Promise<Group> => {
   const code = parseJoinCode(codeText);
   const channel = await openSessionChannel(device, code.session);
-  return orLeave(channel, () => introduce(device, channel, code));
+  return leaving(channel, () => introduce(device, channel, code));
 };
 
 const introduce = async (device: DeviceParty, channel: SessionChannel, code: JoinCode): Promise<Group> => {

@@ -15,7 +15,7 @@ import { confirming } from './confirm.ts';
 import { gatherGroup, type Group, type GroupPrompts } from './group.ts';
 import { closePending, openPending } from './pending.ts';
 import type { DeviceParty, OpenSession } from './ports.ts';
-import { runSession, type SessionPlan } from './session.ts';
+import { orLeave, runSession, type SessionPlan } from './session.ts';
 
 /** What key to make. */
 export interface KeygenOrder {
@@ -73,10 +73,15 @@ const roundTexts = [
   'Comparing transcripts and committing',
 ];
 
-const makeKey = async (
+type Session = Pick<SessionPlan<KeyShare>, 'channel' | 'start' | 'peers' | 'early'>;
+
+const makeKey = (device: DeviceParty, start: KeygenStart, session: Session): Promise<GroupKey> =>
+  orLeave(session, () => runProtocol(device, start, session));
+
+const runProtocol = async (
   device: DeviceParty,
   { scheme, policy }: KeygenStart,
-  session: Pick<SessionPlan<KeyShare>, 'channel' | 'start' | 'peers' | 'early'>,
+  session: Session,
 ): Promise<GroupKey> => {
   const id = session.channel.session;
   const plan = planKeygen(policy, device.serverParty, asked);

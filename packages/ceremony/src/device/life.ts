@@ -19,7 +19,7 @@ import { gatherGroup, type Group, type GroupPrompts } from './group.ts';
 import { closePending, openPending } from './pending.ts';
 import { requireQuorumWithout } from './standing.ts';
 import type { DeviceParty, OpenSession } from './ports.ts';
-import { runSession, type SessionPlan } from './session.ts';
+import { orLeave, runSession, type SessionPlan } from './session.ts';
 
 /** How a session reaches this device: alone with the server, or together with others. */
 type Meeting = Pick<SessionPlan<never>, 'channel' | 'start' | 'peers' | 'early'>;
@@ -57,7 +57,8 @@ export const runRefresh = async (
     epoch: group.epoch,
     ...(approval === undefined ? {} : { approval }),
   };
-  return refreshWith(device, share, await meet(device, start, group.parties, group, prompts));
+  const meeting = await meet(device, start, group.parties, group, prompts);
+  return orLeave(meeting, () => refreshWith(device, share, meeting));
 };
 
 /**
@@ -88,7 +89,8 @@ export const runReshare = async (
     ...(next.isWitnessed || dealers.includes(device.serverParty) ? {} : { key: group }),
   };
   const everyone = [...new Set([...dealers, ...next.parties])];
-  return reshareWith(device, { group, share }, start, await meet(device, start, everyone, group, prompts));
+  const meeting = await meet(device, start, everyone, group, prompts);
+  return orLeave(meeting, () => reshareWith(device, { group, share }, start, meeting));
 };
 
 /** Gives a party that lost its share the same share again; this device helps, and the server if it has a share. */
@@ -110,16 +112,15 @@ export const runRepair = async (
     target,
     ...(approval === undefined ? {} : { approval }),
   };
-  return repairWith(
-    device,
-    { group, share },
-    start,
-    await meet(device, start, [...helpers, target], group, prompts),
-  );
+  const meeting = await meet(device, start, [...helpers, target], group, prompts);
+  return orLeave(meeting, () => repairWith(device, { group, share }, start, meeting));
 };
 
 /** Takes part in a refresh, reshare or repair that another device started. */
-export const joinLife = async (device: DeviceParty, joined: Group): Promise<GroupKey> => {
+export const joinLife = (device: DeviceParty, joined: Group): Promise<GroupKey> =>
+  orLeave(joined, () => takePart(device, joined));
+
+const takePart = async (device: DeviceParty, joined: Group): Promise<GroupKey> => {
   const { start, key } = joined.roster;
   if (start.kind !== 'refresh' && start.kind !== 'reshare' && start.kind !== 'repair')
     throw new KeepsetError('input/invalid-argument', 'This session is about something else.');

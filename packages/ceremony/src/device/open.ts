@@ -9,7 +9,7 @@ import type { OpenStart } from '@keepset/wire';
 import { openSessionChannel } from './channel.ts';
 import { gatherGroup, type Group } from './group.ts';
 import type { DeviceParty } from './ports.ts';
-import { runSession, type SessionPlan } from './session.ts';
+import { orLeave, runSession, type SessionPlan } from './session.ts';
 import { quorumWith, type CoSigners } from './sign.ts';
 
 /**
@@ -88,11 +88,13 @@ const openTogether = async (
   const session = await gather();
   const others = quorum.filter((party) => party !== device.party).join(', ');
   device.onProgress?.({ step: 1, of: 2, text: `Opening with ${others}` });
-  const opened = await runSession(device, {
-    ...session,
-    machine: opening.startOpen({ ...params, session: session.channel.session }),
-    act: () => ({ kind: 'open', keyId, epoch, message: sha256(ephemeral) }),
-  });
+  const opened = await orLeave(session, () =>
+    runSession(device, {
+      ...session,
+      machine: opening.startOpen({ ...params, session: session.channel.session }),
+      act: () => ({ kind: 'open', keyId, epoch, message: sha256(ephemeral) }),
+    }),
+  );
   device.onProgress?.({
     step: 2,
     of: 2,

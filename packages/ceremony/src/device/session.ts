@@ -3,7 +3,7 @@ import { KeepsetError } from '@keepset/bytes';
 import type { ProtocolMessage, Step } from '@keepset/threshold';
 import type { RelayedBlob, SessionStart, StepResponse } from '@keepset/wire';
 import type { SessionAct } from '../act.ts';
-import { orLeave, type SessionChannel } from './channel.ts';
+import { leaving, type SessionChannel } from './channel.ts';
 import { banningCheats, refuseBanned, type SetupUse } from './bans.ts';
 import { acceptEvidence } from './evidence.ts';
 import type { DeviceParty } from './ports.ts';
@@ -35,6 +35,12 @@ export interface SessionPlan<R> {
   readonly onRound?: (round: number) => void;
 }
 
+/** Runs a device's part in a session from its start on; if it fails, the other devices hear of it at once. */
+export const orLeave = <T>(
+  { channel, peers }: { readonly channel: SessionChannel; readonly peers?: PeerLink },
+  work: () => Promise<T>,
+): Promise<T> => (peers === undefined ? work() : leaving(channel, work));
+
 /** Polls without news, of up to ten seconds each, after which a session is given up. */
 const patience = 60;
 
@@ -44,10 +50,7 @@ const patience = 60;
  * @throws KeepsetError of the protocol, the transport, or whatever Party 1 reports; `transport/unreachable` when the
  * other devices stay silent.
  */
-export const runSession = <R>(device: DeviceParty, plan: SessionPlan<R>): Promise<R> =>
-  plan.peers === undefined ? takeSteps(device, plan) : orLeave(plan.channel, () => takeSteps(device, plan));
-
-const takeSteps = async <R>(device: DeviceParty, plan: SessionPlan<R>): Promise<R> => {
+export const runSession = async <R>(device: DeviceParty, plan: SessionPlan<R>): Promise<R> => {
   const { channel } = plan;
   let state = plan.machine;
   let unsent = state.outgoing;
@@ -87,6 +90,7 @@ const takeSteps = async <R>(device: DeviceParty, plan: SessionPlan<R>): Promise<
         throw new KeepsetError('transport/bad-response', 'The server did not commit this session.');
       continue;
     }
+    channel.finish();
     const act = { ...plan.act(state.result), session: channel.session };
     await acceptEvidence(device, committed.evidence, act, channel.head);
     return state.result;

@@ -16,6 +16,9 @@ export interface SettledSession {
   readonly error?: KeepsetError;
 }
 
+/** A server that answers byte by byte does not keep a command from going on. */
+const settleWithinMs = 20_000;
+
 /**
  * Settles every ceremony this device does not know the end of: asks the server, then promotes or destroys the
  * pending share. Call it before using the vault. Safe to repeat and to be killed at any point.
@@ -26,7 +29,11 @@ export const settleOpenSessions = async (device: DeviceParty): Promise<readonly 
     const { session, kind, keyId, epoch } = entry;
     try {
       const head = await device.logPin.load();
-      const { state, evidence } = await device.transport.resolve(session, head === undefined ? {} : { head });
+      const { state, evidence } = await device.transport.resolve(
+        session,
+        head === undefined ? {} : { head },
+        settleWithinMs,
+      );
       // The server's word alone does not retire a share: the act must be in its log.
       if (state === 'committed')
         await acceptEvidence(device, evidence, { kind, session, keyId, epoch }, head);

@@ -21,7 +21,7 @@ import { quorumAmong, selfAndServer } from '../plan.ts';
 import { openSessionChannel } from './channel.ts';
 import { gatherGroup, type Group, type GroupPrompts } from './group.ts';
 import type { DeviceParty } from './ports.ts';
-import { runSession, type SessionPlan } from './session.ts';
+import { orLeave, runSession, type SessionPlan } from './session.ts';
 
 /** What to sign, with which key. */
 export interface SignOrder {
@@ -112,11 +112,21 @@ export const joinSign = (device: DeviceParty, share: KeyShare, group: Group): Pr
 };
 
 /** Runs the protocol of a signature in a session that is open, or opens with its first step. */
-export const makeSignature = async (
+export const makeSignature = (
+  device: DeviceParty,
+  share: KeyShare,
+  start: SignStart,
+  session: Session,
+  presignature?: Presignature,
+): Promise<SignOutcome> => orLeave(session, () => runProtocol(device, share, start, session, presignature));
+
+type Session = Pick<SessionPlan<Uint8Array>, 'channel' | 'start' | 'peers' | 'early'>;
+
+const runProtocol = async (
   device: DeviceParty,
   share: KeyShare,
   { quorum, request, keyId, epoch }: SignStart,
-  session: Pick<SessionPlan<Uint8Array>, 'channel' | 'start' | 'peers' | 'early'>,
+  session: Session,
   presignature?: Presignature,
 ): Promise<SignOutcome> => {
   const { group } = share;

@@ -16,7 +16,7 @@ import {
   type SessionOutcome,
   type StepRequest,
 } from '@keepset/wire';
-import { liveSessions, type LiveSessions } from './live.ts';
+import { liveSessions, rouse, type LiveSessions } from './live.ts';
 import { memberOf, takeLiveStep } from './member.ts';
 import { openSession } from './open.ts';
 import type { Caller, Party1, SessionRow } from './ports.ts';
@@ -63,7 +63,12 @@ export const party1Handler = (party1: Party1): Party1Handler => {
     },
     resolve: async (caller, session, { head } = {}) =>
       sessions.exclusively(caller.tenant, session, async () => {
-        sessions.drop(caller.tenant, session);
+        const live = sessions.find(caller.tenant, session);
+        // What waits for the others in a session that is committed is still theirs.
+        if (live?.committed === true) {
+          live.left = true;
+          rouse(live);
+        } else sessions.drop(caller.tenant, session);
         const row = await party1.store.voidSession(caller.tenant, session);
         // A consumed session without an answer can never be answered: its nonces died with the process.
         if (row.state !== 'committed') return { session, state: 'void' };
@@ -163,13 +168,17 @@ export const answerAgain = (row: SessionRow, { request, requestHash }: StepConte
       },
     );
   if (row.answer === undefined || row.step !== request.step || !bytesEqual(row.requestHash, requestHash))
-    throw new KeepsetError(
-      'store/conflict',
-      'Party 1 has done its part in this session, and it goes on no more.',
-      { ...about(request), hint: 'If this device has no result, another one gave up. Start again.' },
-    );
+    throw goesOnNoMore(request);
   return row.answer;
 };
+
+/** Of a session that Party 1 has committed, and that others may have completed or given up. */
+export const goesOnNoMore = (request: StepRequest): KeepsetError =>
+  new KeepsetError('store/conflict', 'Party 1 has done its part in this session, and it goes on no more.', {
+    ...about(request),
+    retry: 'fresh',
+    hint: 'Another device gave up. Look first what there is (`keepset keys`); start again only if the result is missing.',
+  });
 
 /** The session an error is about. */
 export const about = (request: StepRequest): { session: string } => ({ session: toHex(request.session) });

@@ -38,6 +38,8 @@ export interface LiveSession {
   abandon(): void;
   /** Set once the session is durable: from then on answers say so. */
   committed: boolean;
+  /** Set once a member has left it: the others get what waits for them, and then hear of it. */
+  left: boolean;
   /** Wakes requests that wait for something to answer. */
   wake: () => void;
   woken: Promise<void>;

@@ -1,7 +1,7 @@
 /** One device's request to a session in progress. */
 import { KeepsetError, bytesEqual, utf8ToBytes } from '@keepset/bytes';
 import { encodeStepResponse, type LogEvidence, type RelayedBlob } from '@keepset/wire';
-import { about, type StepContext } from './handler.ts';
+import { about, goesOnNoMore, type StepContext } from './handler.ts';
 import { relayedBytes, rouse, type LiveMember, type LiveSession, type LiveSessions } from './live.ts';
 import { refuseBanned, refuseStopped, type KeyReference } from './rules.ts';
 
@@ -56,8 +56,10 @@ export const takeLiveStep = async (
       'This step was already taken with another request.',
       about(request),
     );
-  if (member.answer === undefined && isWaiting(context, live, member) && mayWait)
-    return { woken: live.woken };
+  if (member.answer === undefined && isWaiting(context, live, member)) {
+    if (live.left) throw goesOnNoMore(request);
+    if (mayWait) return { woken: live.woken };
+  }
   member.answer ??= await answerTo(context, live, member);
   if (live.committed) endFor(context, sessions, live);
   return { answer: member.answer };

@@ -79,6 +79,7 @@ const toLive = (
     conclude: (state) => opening.conclude(state),
     abandon: () => opening.abandon(),
     committed: false,
+    left: false,
     wake,
     woken,
   };

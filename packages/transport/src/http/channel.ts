@@ -23,12 +23,16 @@ export interface ChannelResponse {
 /** Sends requests over kept-alive connections. */
 export interface Channel {
   readonly authority: string;
-  /** @throws KeepsetError `transport/unreachable`, `transport/untrusted-peer` or `transport/bad-response` */
+  /**
+   * @param withinMs how long all of it may take; by default as long as it goes on
+   * @throws KeepsetError `transport/unreachable`, `transport/untrusted-peer` or `transport/bad-response`
+   */
   send(
     method: string,
     pathAndQuery: string,
     headers: Readonly<Record<string, string>>,
     body: Uint8Array,
+    withinMs?: number,
   ): Promise<ChannelResponse>;
   close(): void;
 }
@@ -41,7 +45,7 @@ export const openChannel = (address: ServerAddress): Channel => {
   const agent = new PinnedAgent(address.pin);
   return {
     authority: url.host,
-    send: (method, pathAndQuery, headers, body) =>
+    send: (method, pathAndQuery, headers, body, withinMs) =>
       send(
         {
           host: url.hostname.replace(/^\[|\]$/g, ''),
@@ -50,6 +54,7 @@ export const openChannel = (address: ServerAddress): Channel => {
           method,
           headers: { ...headers, host: url.host },
           agent,
+          ...(withinMs === undefined ? {} : { signal: AbortSignal.timeout(withinMs) }),
         },
         body,
       ),

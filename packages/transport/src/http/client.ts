@@ -63,10 +63,15 @@ export interface Traffic {
 export const httpTransport = (options: HttpClientOptions): HttpTransport => {
   const verify = verifierFor(options.serverKey);
   const traffic = { requests: 0, sent: 0, received: 0 };
-  const call = async (method: string, path: string, body: Uint8Array): Promise<Uint8Array> => {
+  const call = async (
+    method: string,
+    path: string,
+    body: Uint8Array,
+    withinMs?: number,
+  ): Promise<Uint8Array> => {
     traffic.requests += 1;
     traffic.sent += body.length;
-    const answer = await exchange(options, method, path, body, () => verify);
+    const answer = await exchange(options, method, path, body, () => verify, withinMs);
     traffic.received += answer.body.length;
     return answer.body;
   };
@@ -79,9 +84,9 @@ export const httpTransport = (options: HttpClientOptions): HttpTransport => {
           encodeStepRequest(request),
         ),
       ),
-    resolve: async (session, request = {}) =>
+    resolve: async (session, request = {}, withinMs) =>
       decodeSessionOutcome(
-        await call('POST', `/v1/sessions/${toHex(session)}/resolve`, encodeResolveRequest(request)),
+        await call('POST', `/v1/sessions/${toHex(session)}/resolve`, encodeResolveRequest(request), withinMs),
       ),
     keys: async () => decodeKeyList(await call('GET', '/v1/keys', new Uint8Array(0))),
     freeze: async (keyId, request = {}) =>
@@ -118,12 +123,13 @@ const exchange = async (
   path: string,
   body: Uint8Array,
   verifierOf: (body: Uint8Array) => MessageVerifier,
+  withinMs?: number,
 ): Promise<ChannelResponse> => {
   const { channel, signer, now } = options;
   const signable = { method, authority: channel.authority, path, query: '?', contentType: mediaType, body };
   const moment = { created: now(), nonce: toBase64Url(randomBytes(18)) };
   const signed = await signRequest(signable, signer, moment);
-  const answer = await channel.send(method, path, { 'content-type': mediaType, ...signed }, body);
+  const answer = await channel.send(method, path, { 'content-type': mediaType, ...signed }, body, withinMs);
   await checkAnswer(answer, signatureBytes(signed), verifierOf, now());
   return answer;
 };
