@@ -189,5 +189,6 @@ it('tells the one that waits what to do, and a new start works', async () => {
   const { stdout } = await waiting.ended;
   const told = errorOf({ json: onlyObject(stdout) });
   expect(told).toMatchObject({ code: 'store/session-burned', hint: expect.stringContaining('Start again') });
+  expect(told.hint).not.toMatch(/nothing was signed/i);
   await together(signing, { laptop: joining(laptop, file) });
 });

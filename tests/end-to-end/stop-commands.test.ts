@@ -1,7 +1,7 @@
 /** The commands that stop a key or a device, and that bring a key to another server, as real processes. */
 import { expect, test, vi } from 'vitest';
 import { join } from 'node:path';
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { runKeygen } from '@keepset/ceremony';
 import { startServer } from '@keepset/server';
 import { newDevice } from '../support/device.ts';
@@ -39,6 +39,14 @@ test('freeze on the device; devices, unfreeze, revoke, log-head on the server; e
   const { head } = (await run(0, 'log-head', ...onServer)) as { head: string };
   expect(await run(0, 'accept-log', head, '--yes', ...home)).toMatchObject({ head });
   expect(await run(3, 'accept-log', head, ...home)).toMatchObject({ error: { code: 'policy/forbidden' } });
+  // What the error of a damaged pin advises works.
+  const pin = join(phone.home, 'log-head.cbor');
+  writeFileSync(pin, 'damaged');
+  const damaged = { error: { code: 'place/damaged', hint: expect.stringContaining('move it aside') } };
+  expect(await run(6, 'sign', 'file', ...home)).toMatchObject(damaged);
+  expect(await run(6, 'accept-log', head, '--yes', ...home)).toMatchObject(damaged);
+  renameSync(pin, `${pin}.aside`);
+  expect(await run(0, 'accept-log', head, '--yes', ...home)).toMatchObject({ head });
 
   const { device } = phone.account;
   expect(await run(0, 'devices', ...onServer)).toMatchObject({ devices: [{ device, party: 'phone' }] });

@@ -59,6 +59,7 @@ export type {
   ShareSealer,
   Written,
 } from './party1/ports.ts';
+export { unknownKey } from './party1/rules.ts';
 export { party1Handler, type Party1Handler } from './party1/handler.ts';
 export {
   decodeKeyShare,

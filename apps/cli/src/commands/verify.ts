@@ -35,6 +35,7 @@ export const verify: Command = {
     if (!verdict.valid)
       throw new KeepsetError('abort/bad-signature', `The signature is not valid. ${verdict.reason ?? ''}`, {
         retry: 'never',
+        hint: 'Do not use this file. Check that file, signature and public key belong together, and ask whoever signed it.',
       });
     const purpose = verdict.namespace === undefined ? '' : `, namespace ${verdict.namespace}`;
     terminal.result({ ...verdict }, [`Valid (${verdict.kind}${purpose}).`]);

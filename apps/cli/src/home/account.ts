@@ -47,6 +47,9 @@ export const loadAccount = async (path: string): Promise<Account> => {
   try {
     return decodeAs(accountSchema, bytes, 'account');
   } catch (cause) {
-    throw new KeepsetError('place/damaged', `The account file ${path} is damaged.`, { cause });
+    throw new KeepsetError('place/damaged', `The account file ${path} is damaged.`, {
+      hint: 'Put the file back from a backup of this folder, or see `keepset recover --help`. Delete nothing else in it.',
+      cause,
+    });
   }
 };

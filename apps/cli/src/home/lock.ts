@@ -34,6 +34,7 @@ const acquire = async (path: string): Promise<DatabaseSync> => {
       throw new KeepsetError(
         'place/unreachable',
         `Another process keeps this device's folder locked: ${path}.`,
+        { hint: 'Wait until the other command has ended, then run it again.' },
       );
     // Not SQLite's own waiting: it would hold up whoever has the lock in this very process.
     await delay(pauseMs);

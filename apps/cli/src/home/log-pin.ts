@@ -27,7 +27,10 @@ export const fileLogPin = (path: string, lock: Lock): LogPin => {
       return decodeAs(headSchema, bytes, 'log head');
     } catch (cause) {
       // Silently starting anew would hide exactly what the pin is there to show.
-      throw new KeepsetError('place/damaged', `The pinned log head ${path} is damaged.`, { cause });
+      throw new KeepsetError('place/damaged', `The pinned log head ${path} is damaged.`, {
+        hint: 'It shows when the server loses or changes its log: do not just delete it. Put it back from a backup of this folder; an older one does. Without one, move it aside, ask the operator for what `keepset log-head` prints, and give that to `keepset accept-log`.',
+        cause,
+      });
     }
   };
   return {
@@ -39,6 +42,9 @@ export const fileLogPin = (path: string, lock: Lock): LogPin => {
           throw new KeepsetError(
             'abort/transcript-mismatch',
             'The server showed another log to another process of this device.',
+            {
+              hint: 'What was asked of it may have been done. Do not use this server until its operator has explained it.',
+            },
           );
         if (known === undefined || known.size < head.size) await writeDurably(path, encodeCbor({ ...head }));
       }),

@@ -49,8 +49,8 @@ const refusalOf = async (answer: Promise<unknown>): Promise<string | undefined> 
     await answer;
     return undefined;
   } catch (thrown) {
-    const { family, message } = toKeepsetError(thrown);
-    if (family === 'place' || family === 'store') return message;
+    const { family, message, hint } = toKeepsetError(thrown);
+    if (family === 'place' || family === 'store') return hint === undefined ? message : `${message} ${hint}`;
     throw thrown;
   }
 };

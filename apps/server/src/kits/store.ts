@@ -56,6 +56,7 @@ export const kitStore = (database: Database): KitStore => {
             `The server keeps notes of ${maxKitsPerDevice} kits of a device.`,
             {
               retry: 'never',
+              hint: 'The copy is good, and none need be destroyed for this: only the note is missing by which a newer copy is told from an older one.',
             },
           );
         const { newest } = find(tenant, kit);
@@ -66,6 +67,7 @@ export const kitStore = (database: Database): KitStore => {
             throw new KeepsetError(
               'store/conflict',
               `Another copy of epoch ${epoch}, generation ${generation} was noted for this kit.`,
+              { hint: 'Destroy neither before the other was tried with `keepset drill`.' },
             );
         }
         write.run(tenant, kit, device, epoch, generation, sha256);

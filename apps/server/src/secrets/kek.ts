@@ -101,7 +101,9 @@ const usable = <T>(file: string, work: () => T): T => {
 const readKek = (file: string): Uint8Array => {
   const text = readFileSync(file, 'utf8').trim();
   if (!/^[0-9a-f]{64}$/.test(text))
-    throw new KeepsetError('store/damaged', `${file} is not a key-encryption key (64 hex digits).`);
+    throw new KeepsetError('store/damaged', `${file} is not a key-encryption key (64 hex digits).`, {
+      hint: 'Name the one that belongs to this data folder with --kek, or put it back from a backup. Delete nothing.',
+    });
   if ((statSync(file).mode & 0o077) !== 0)
     throw new KeepsetError('store/unavailable', `${file} can be read by others.`, {
       hint: `chmod 600 ${file}`,

@@ -37,6 +37,7 @@ const migrate = (database: Database): void => {
     throw new KeepsetError(
       'store/damaged',
       `The database was written by a newer Keepset (schema ${version}).`,
+      { hint: 'Update Keepset on the server, and delete nothing.' },
     );
   migrations.slice(version).forEach((sql, i) => {
     inTransaction(database, () => {

@@ -1,6 +1,6 @@
 /** What stops a key or a device, or ends a key's life here. Each act and its log entry come to be in one transaction. */
 import { KeepsetError } from '@keepset/bytes';
-import { operatorName, type Caller } from '@keepset/ceremony';
+import { operatorName, unknownKey, type Caller } from '@keepset/ceremony';
 import type { LogEvidence, LogHead } from '@keepset/wire';
 import { inTransaction, integerColumn, textColumn, type Database } from './database.ts';
 import type { LogStore } from './log.ts';
@@ -48,7 +48,7 @@ export const freezeStore = (database: Database, log: LogStore, now: () => number
   const dropNotes = database.prepare("DELETE FROM kits WHERE tenant = ? AND device IN (?, '')");
   const keyOf = (tenant: string, keyId: string): Record<string, unknown> => {
     const row = readKey.get(tenant, keyId);
-    if (row === undefined) throw new KeepsetError('input/unknown-key', `No key ${keyId} here.`);
+    if (row === undefined) throw unknownKey(keyId);
     return row;
   };
   return {

@@ -1,4 +1,11 @@
-import type { KeyChange, KeyRow, Party1Store, SessionRow, SessionWrite } from '@keepset/ceremony';
+import {
+  unknownKey,
+  type KeyChange,
+  type KeyRow,
+  type Party1Store,
+  type SessionRow,
+  type SessionWrite,
+} from '@keepset/ceremony';
 import { KeepsetError } from '@keepset/bytes';
 import { hashOfCode } from '../secrets/codes.ts';
 import { bytesColumn, inTransaction, integerColumn, textColumn, type Database } from './database.ts';
@@ -161,7 +168,7 @@ export const partyStore = (database: Database, log: LogStore, now: () => number)
           refuseRevoked(caller);
           const key = findKey(caller.tenant, act.keyId);
           // Re-read inside the transaction: a freeze or refresh may have come in between.
-          if (key === undefined) throw new KeepsetError('input/unknown-key', `No key ${act.keyId} here.`);
+          if (key === undefined) throw unknownKey(act.keyId);
           if (key.state !== 'active') throw new KeepsetError('policy/frozen', `Key ${act.keyId} was frozen.`);
           if (key.group.epoch !== act.epoch)
             throw new KeepsetError(

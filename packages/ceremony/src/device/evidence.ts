@@ -7,6 +7,7 @@ import {
   readEntry,
   verifyGrowth,
   verifyInclusion,
+  type NoteKey,
 } from '@keepset/log';
 import type { LogEvidence, LogHead } from '@keepset/wire';
 import { entryFieldsOf, type LoggedAct } from '../act.ts';
@@ -27,14 +28,42 @@ export const acceptEvidence = async (
   act: Omit<LoggedAct, 'tenant' | 'device'>,
   head: LogHead | undefined,
 ): Promise<void> => {
+  const key = parseVerifierKey(device.logKey);
+  await device.logPin.save(
+    orUnproven(() => checkEvidence(evidence, key, { ...act, tenant: device.account.tenant }, head)),
+  );
+};
+
+/** @returns the log's new head. */
+const checkEvidence = (
+  evidence: LogEvidence | undefined,
+  key: NoteKey,
+  act: Omit<LoggedAct, 'device'>,
+  head: LogHead | undefined,
+): LogHead => {
   if (evidence === undefined)
     throw new KeepsetError('transport/bad-response', 'The server gave no proof that it logged this act.');
-  const checkpoint = openCheckpoint(evidence.checkpoint, parseVerifierKey(device.logKey));
-  checkEntry(evidence, { ...act, tenant: device.account.tenant });
+  const checkpoint = openCheckpoint(evidence.checkpoint, key);
+  checkEntry(evidence, act);
   const { size, root } = checkpoint;
   if (!verifyInclusion(evidence.inclusion, evidence.index, leafHash(evidence.record), size, root))
     throw new KeepsetError('transport/bad-response', 'The log entry is not in the signed checkpoint.');
-  await device.logPin.save(verifyGrowth(head, checkpoint, evidence.consistency));
+  return verifyGrowth(head, checkpoint, evidence.consistency);
+};
+
+/** A server that proves nothing may have done it all the same, whatever is wrong with its proof. */
+const orUnproven = <T>(check: () => T): T => {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof KeepsetError) || error.hint !== undefined) throw error;
+    const { code, message, retry } = error;
+    throw new KeepsetError(code, message, {
+      retry,
+      hint: 'The server has not proven what it did: it may have been done. Do not use this server until its operator has explained it.',
+      cause: error,
+    });
+  }
 };
 
 // Which of the tenant's devices completed a session is for the log to tell; a device may not know it beforehand.

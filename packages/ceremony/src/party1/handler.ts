@@ -164,7 +164,7 @@ export const answerAgain = (row: SessionRow, { request, requestHash }: StepConte
       'This session was interrupted after its nonces were spent.',
       {
         ...about(request),
-        hint: 'Start again: nothing was signed.',
+        hint: 'Start again. The server says that it had given no part of its own; its log notes the attempt either way.',
       },
     );
   if (row.answer === undefined || row.step !== request.step || !bytesEqual(row.requestHash, requestHash))

@@ -14,6 +14,9 @@ const maxTenantBytes = 64 * 1024 * 1024;
 const blobsPerAnswer = 64;
 const bytesPerAnswer = 512 * 1024;
 
+const takesPartAlready =
+  'This device takes part already, perhaps in another window. If not, start again with a new code.';
+
 type Taken = { readonly answer: Uint8Array } | { readonly woken: Promise<void> };
 
 /**
@@ -32,11 +35,10 @@ export const takeLiveStep = async (
   await endIfStopped(context, sessions, live);
   if (request.step !== member.step) {
     if (request.step !== member.step + 1 || (request.start !== undefined && request.step !== 1))
-      throw new KeepsetError(
-        'store/conflict',
-        `This device is at step ${member.step} of the session.`,
-        about(request),
-      );
+      throw new KeepsetError('store/conflict', `This device is at step ${member.step} of the session.`, {
+        ...about(request),
+        hint: takesPartAlready,
+      });
     member.step = request.step;
     member.requestHash = requestHash;
     member.answer = undefined;
@@ -51,11 +53,10 @@ export const takeLiveStep = async (
       throw error;
     }
   } else if (!bytesEqual(member.requestHash, requestHash))
-    throw new KeepsetError(
-      'store/conflict',
-      'This step was already taken with another request.',
-      about(request),
-    );
+    throw new KeepsetError('store/conflict', 'This step was already taken with another request.', {
+      ...about(request),
+      hint: takesPartAlready,
+    });
   if (member.answer === undefined && isWaiting(context, live, member)) {
     if (live.left) throw goesOnNoMore(request);
     if (mayWait) return { woken: live.woken };
@@ -124,7 +125,10 @@ const banCheats = async (
 /** A device speaks for the party it was enrolled as. @throws KeepsetError `policy/forbidden` */
 export const checkSpeaker = ({ caller, request }: StepContext): void => {
   if (request.party !== undefined && request.party !== caller.party)
-    throw new KeepsetError('policy/forbidden', `This device is enrolled as ${caller.party}.`, about(request));
+    throw new KeepsetError('policy/forbidden', `This device is enrolled as ${caller.party}.`, {
+      ...about(request),
+      hint: 'Its folder says otherwise: was a file of another device put into it? On the server see `keepset devices`.',
+    });
 };
 
 /** The member that the caller is. @throws KeepsetError `abort/unknown-party`, `policy/forbidden` */
@@ -133,17 +137,15 @@ export const memberOf = (context: StepContext, live: LiveSession): LiveMember =>
   checkSpeaker(context);
   const member = live.members.get(caller.party);
   if (member === undefined)
-    throw new KeepsetError(
-      'abort/unknown-party',
-      `${caller.party} does not take part in this session.`,
-      about(request),
-    );
+    throw new KeepsetError('abort/unknown-party', `${caller.party} does not take part in this session.`, {
+      ...about(request),
+      hint: 'This code is for another device of yours: use it there. What was begun goes on.',
+    });
   if (member.device !== undefined && member.device !== caller.device)
-    throw new KeepsetError(
-      'policy/forbidden',
-      `Another device already takes part as ${member.party}.`,
-      about(request),
-    );
+    throw new KeepsetError('policy/forbidden', `Another device already takes part as ${member.party}.`, {
+      ...about(request),
+      hint: 'If you do not use that other one, it may be a thief’s: stop the key with `keepset freeze`, and have the operator look at `keepset devices`.',
+    });
   return member;
 };
 

@@ -16,7 +16,9 @@ export const openOpening = async (context: StepContext, start: OpenStart): Promi
   const { party1, caller, request } = context;
   const { keyId, epoch, quorum, opener, ephemeral } = start;
   if (opener !== caller.party)
-    throw new KeepsetError('policy/forbidden', `${opener} must ask for what it is to learn itself.`);
+    throw new KeepsetError('policy/forbidden', `${opener} must ask for what it is to learn itself.`, {
+      hint: `Start it on ${opener}.`,
+    });
   const subject: ActSubject = { kind: 'open', keyId, epoch, message: sha256(ephemeral) };
   if (!quorum.includes(party1.party)) return witnessUse(context, quorum, subject, openingOf);
   const share = await openKey(context, start);

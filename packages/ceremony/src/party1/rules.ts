@@ -22,14 +22,17 @@ export const admitKey = async (
   { keyId, epoch, approval }: KeyReference,
 ): Promise<KeyRow> => {
   const row = await party1.store.findKey(caller.tenant, keyId);
-  if (row === undefined) throw new KeepsetError('input/unknown-key', `No key ${keyId} here.`);
+  if (row === undefined) throw unknownKey(keyId);
   if (row.state === 'frozen' && approval === undefined) throw frozenKey(keyId);
   if (epoch !== row.group.epoch)
     throw new KeepsetError(
       'abort/wrong-epoch',
       `Epoch ${epoch} of the key is not current; ${row.group.epoch} is.`,
       {
-        hint: 'This share is of another epoch and cannot take part. Recover the device.',
+        hint:
+          epoch < row.group.epoch
+            ? 'This share is of an earlier epoch and cannot take part. See `keepset recover --help`.'
+            : 'The server is behind: was it restored from a backup? See `keepset recover --server-restored --help`.',
       },
     );
   return row;
@@ -44,6 +47,12 @@ export const openKey = async (context: StepContext, reference: KeyReference): Pr
     });
   return context.party1.sealer.open(context.caller.tenant, row);
 };
+
+/** What Party 1 says of a key that it does not know. Its user's devices may. */
+export const unknownKey = (keyId: string): KeepsetError =>
+  new KeepsetError('input/unknown-key', `No key ${keyId} here.`, {
+    hint: 'The server does not know this key. See `keepset recover --server-restored --help` if it was restored from a backup, `keepset reshare --adopt --help` if it is another server. Keep the share.',
+  });
 
 /** The refusal of whatever uses a frozen key. */
 export const frozenKey = (keyId: string): KeepsetError =>

@@ -85,6 +85,7 @@ const open = (code: JoinCode, direction: Direction, sealed: Uint8Array): Uint8Ar
     );
   } catch (cause) {
     throw new KeepsetError('transport/untrusted-peer', 'An introduction was not made with this join code.', {
+      hint: 'Start again, and hand over the new code by another way: whoever answered did not have this one.',
       cause,
     });
   }

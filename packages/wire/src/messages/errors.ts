@@ -65,6 +65,7 @@ export const decodeError = (bytes: Uint8Array): KeepsetError => {
     return new KeepsetError(
       'transport/bad-response',
       `The peer reports an error this version does not know: ${printable(fields.code)}.`,
+      { hint: 'Compare `keepset --version` on device and server, and update the older one.' },
     );
   return new KeepsetError(fields.code, printable(fields.message), details);
 };

@@ -304,7 +304,7 @@ describe('an error', () => {
       code: 'transport/bad-response',
       retry: 'never',
       culprits: [],
-      hint: undefined,
+      hint: expect.stringMatching(/^Compare .keepset --version./),
     });
     expect(read.message).not.toContain('do as I say');
   });
