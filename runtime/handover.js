@@ -65,7 +65,9 @@ export const runModern = (args, environment = {}) =>
         PATH: `${dirname(node)}${process.platform === 'win32' ? ';' : ':'}${process.env.PATH ?? ''}`,
       },
     });
-    const forward = (signal) => child.kill(signal);
+    // A terminal gives Ctrl-C to both, and the child may be at its very end already, where one more would kill it: only a
+    // child that still runs a little later is told.
+    const forward = (signal) => setTimeout(() => child.kill(signal), 500).unref();
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => forward(signal));
     child.on('error', reject);
     child.on('exit', (code, signal) => resolve(code ?? 128 + (constants.signals[signal] ?? 0)));

@@ -4,6 +4,7 @@ import { createServer, type Socket } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { toBase64Url, toHex } from '@keepset/bytes';
 import { signRequest } from '@keepset/transport';
@@ -115,6 +116,16 @@ describe('the server', () => {
     expect(await running.finish()).toMatchObject({ status: 200 });
     expect(await server.ended).toMatchObject({ code: 0, signal: null });
     server = await serve(folders, ['--port', server.port]);
+  });
+
+  it('has stopped in peace when the second signal comes at its very end', async () => {
+    for (const late of [3, 6, 9, 12, 15, 18]) {
+      server.child.kill('SIGINT');
+      await setTimeout(late);
+      server.child.kill('SIGINT');
+      expect(await server.ended).toMatchObject({ code: 0, signal: null });
+      server = await serve(folders, ['--port', server.port]);
+    }
   });
 
   it('keeps standard output to its one JSON object, whatever it refuses', async () => {

@@ -12,7 +12,7 @@ import { homePaths } from '../home/paths.ts';
 import { standingOf } from '../policy/standing.ts';
 import { readServerOptions } from '../server-options.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { untilAskedToStop } from './serve.ts';
+import { endStopped, untilAskedToStop } from './serve.ts';
 
 export const quickstart: Command = {
   name: 'quickstart',
@@ -43,6 +43,7 @@ export const quickstart: Command = {
     } finally {
       await server?.close();
     }
+    if (askedToStop !== undefined) endStopped();
   },
 };
 

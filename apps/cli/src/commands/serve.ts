@@ -3,10 +3,10 @@ import type { Command } from '../command.ts';
 import { readServerOptions, serverDataOptions } from '../server-options.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
-const patienceMs = 1000;
+const patienceMs = 3000;
 
 /**
- * Resolves once the process is asked to stop. Asked again a second later, it ends at once; sooner it does not, since
+ * Resolves once the process is asked to stop. Asked again three seconds later, it ends at once; sooner it does not, since
  * one Ctrl-C arrives twice where another process passes signals on.
  */
 export const untilAskedToStop = (): Promise<void> =>
@@ -22,6 +22,9 @@ export const untilAskedToStop = (): Promise<void> =>
         resolve();
       });
   });
+
+/** Ends at once: on the ordinary way out signals are not heard any more, and the second one of a Ctrl-C would kill. */
+export const endStopped = (): never => process.exit(0);
 
 export const serve: Command = {
   name: 'serve',
@@ -46,6 +49,7 @@ export const serve: Command = {
     await askedToStop;
     terminal.note('Stopping: letting requests finish…');
     await server.close();
+    endStopped();
   },
 };
 

@@ -28,7 +28,7 @@ const ofCode: Readonly<Partial<Record<ErrorCode, string>>> = {
   'place/exists':
     'Nothing was written over. Give another name; what is there may be a copy (`keepset health` lists them).',
   'place/locked': 'Unlock the place, or give the code that belongs to this copy.',
-  'place/full': 'Make room there, then run it again.',
+  'place/full': 'Make room there, but delete no copy for it; then run it again.',
   'place/read-only': 'Let this user write there, or name another place.',
   'place/unreachable': 'Check that the medium is plugged in, and that the path is right.',
   'place/stale': 'Look for a newer copy: `keepset health` lists them.',
