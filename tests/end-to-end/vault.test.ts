@@ -153,7 +153,7 @@ describe('keepset open', () => {
       const told = errorOf({ json: onlyObject(stdout) });
       expect(told).toMatchObject({
         code: 'store/conflict',
-        hint: expect.stringContaining('another one gave up'),
+        hint: expect.stringContaining('Another device gave up'),
       });
       expect(existsSync(at('never'))).toBe(false);
     }
