@@ -22,6 +22,8 @@ export const npm = (args, cwd) => {
   execFileSync(command, all, {
     cwd,
     stdio: ['ignore', 2, 2],
+    // npm keeps compiled code in a folder of /tmp that any user of the computer can make first.
+    env: { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1' },
     shell: !useCli && process.platform === 'win32',
   });
 };

@@ -134,6 +134,13 @@ describe('answers', () => {
       answer.on('close', () => clearInterval(drip));
     });
     expect(await codeOf(channelTo(url).send('GET', '/', {}, nothing, 500))).toBe('transport/unreachable');
+    // One that takes connections and says nothing at all.
+    const mute = createPlainServer(() => undefined);
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+    open.push(mute);
+    const { port } = mute.address() as AddressInfo;
+    const silent = channelTo(`https://127.0.0.1:${port}`).send('GET', '/', {}, nothing, 500);
+    expect(await codeOf(silent)).toBe('transport/unreachable');
   });
 
   it('of nobody: the port is closed', async () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { DhkemX25519HkdfSha256 } from '@hpke/core';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { KeepsetError, decodeCbor, encodeCbor, fromBase64, fromHex, utf8ToBytes } from '@keepset/bytes';
 import type { ProtocolMessage } from '@keepset/threshold';
 import {
@@ -39,10 +39,15 @@ it('opens what another implementation of RFC 9180 sealed, for ever', async () =>
   const fixture = JSON.parse(
     readFileSync(new URL('fixtures/v1-envelope.json', import.meta.url), 'utf8'),
   ) as Record<'phone' | 'laptop', Record<'publicKey' | 'privateKey', string>> & { envelope: string };
-  const keysOf = async (name: 'phone' | 'laptop'): Promise<SessionKeys> => ({
-    publicKey: fromHex(fixture[name].publicKey),
-    privateKey: await new DhkemX25519HkdfSha256().deserializePrivateKey(fromHex(fixture[name].privateKey)),
-  });
+  const kem = new DhkemX25519HkdfSha256();
+  const keysOf = async (name: 'phone' | 'laptop'): Promise<SessionKeys> => {
+    const publicKey = fromHex(fixture[name].publicKey);
+    const pair = {
+      publicKey: await kem.deserializePublicKey(publicKey),
+      privateKey: await kem.deserializePrivateKey(fromHex(fixture[name].privateKey)),
+    };
+    return { publicKey, pair };
+  };
   const opened = await openEnvelope(
     session,
     { party: 'phone', key: (await keysOf('phone')).publicKey },
@@ -60,6 +65,16 @@ it('opens for whom it was sealed, and says nothing of its size below a kilobyte'
     { ...message, body: new Uint8Array(700) },
   ]);
   expect(Math.abs(longer.length - sealed.length)).toBeLessThan(4);
+});
+
+it('is made and opened without a private key being read from the platform', async () => {
+  const exported = vi.spyOn(crypto.subtle, 'exportKey');
+  const [phone, laptop] = [await side('phone'), await side('laptop')];
+  const sealed = await sealEnvelope(session, phone, memberOf(laptop), [message]);
+  await openEnvelope(session, memberOf(phone), laptop, sealed);
+  expect(exported).toHaveBeenCalled();
+  for (const [, key] of exported.mock.calls) expect(key.type).toBe('public');
+  exported.mockRestore();
 });
 
 it('is refused from another sender, to another recipient, in another session, and after any change', async () => {

@@ -31,7 +31,7 @@ export const quickstart: Command = {
     const home = { home: join(dir, 'phone') };
     const once = options['once'] === true;
     const server = await ensureServer(dir, textOption(options, 'port'), terminal);
-    let askedToStop = Promise.resolve();
+    let askedToStop: Promise<void> | undefined;
     try {
       await ensureEnrolled(home, server, terminal);
       await withDevice(home, terminal, async (open) => {

@@ -43,7 +43,7 @@ const ofCode: Readonly<Partial<Record<ErrorCode, string>>> = {
   'store/session-burned':
     'Start again. The server says that it had given no part of its own; its log notes the attempt either way.',
   'store/damaged':
-    'Delete nothing. On the server, data folder and key-encryption key belong together: its operator puts both back from one backup.',
+    'Delete nothing. On the server, data folder and key-encryption key belong together: its operator puts both back from the newest backup, and freezes and revokes again what was frozen and revoked since.',
   'store/rollback': 'Do not use this server until its operator has explained what is missing.',
   'abort/wrong-epoch':
     'Somewhere a share is of another epoch: compare `keepset keys` on all devices. The one that is behind needs `keepset recover`. Destroy nothing.',

@@ -1,5 +1,5 @@
 /** A device's side of one session with Party 1: counts its steps and checks that answers belong to them. */
-import { KeepsetError, bytesEqual } from '@keepset/bytes';
+import { KeepsetError, bytesEqual, toKeepsetError } from '@keepset/bytes';
 import type { ProtocolMessage } from '@keepset/threshold';
 import type { LogHead, RelayedBlob, SessionStart, StepResponse } from '@keepset/wire';
 import type { DeviceParty } from './ports.ts';
@@ -30,8 +30,9 @@ export interface SessionChannel {
 }
 
 /**
- * Runs what this device does in a session; if that fails, it leaves. A device that was cheated says nothing more, since a
- * ban must be durable first; and where the key is frozen the server tells the others better.
+ * Runs what this device does in a session; if that fails, it leaves. Two say nothing: a device whose ban of a cheat could
+ * not be noted, since it must be durable before anything more is sent; and one that stopped because the key is frozen, which the
+ * server tells the others better.
  */
 export const leaving = async <T>(
   channel: Pick<SessionChannel, 'leave'>,
@@ -40,7 +41,8 @@ export const leaving = async <T>(
   try {
     return await work();
   } catch (error) {
-    const isSilent = error instanceof KeepsetError && ['abort/banned', 'policy/frozen'].includes(error.code);
+    const { code, cause } = toKeepsetError(error);
+    const isSilent = code === 'policy/frozen' || (code === 'abort/banned' && cause !== undefined);
     if (!isSilent) await channel.leave();
     throw error;
   }

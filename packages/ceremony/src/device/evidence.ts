@@ -29,9 +29,20 @@ export const acceptEvidence = async (
   head: LogHead | undefined,
 ): Promise<void> => {
   const key = parseVerifierKey(device.logKey);
-  await device.logPin.save(
-    orUnproven(() => checkEvidence(evidence, key, { ...act, tenant: device.account.tenant }, head)),
+  const checked = orUnproven(() =>
+    checkEvidence(evidence, key, { ...act, tenant: device.account.tenant }, head),
   );
+  try {
+    await device.logPin.save(checked);
+  } catch (error) {
+    // What the place says of itself does not say what became of the act.
+    throw error instanceof KeepsetError && error.family === 'place'
+      ? withHint(
+          error,
+          'The server has done it, and proven that; only the note of it failed. Do not start it again.',
+        )
+      : error;
+  }
 };
 
 /** @returns the log's new head. */
@@ -56,14 +67,22 @@ const orUnproven = <T>(check: () => T): T => {
   try {
     return check();
   } catch (error) {
-    if (!(error instanceof KeepsetError) || error.hint !== undefined) throw error;
-    const { code, message, retry } = error;
-    throw new KeepsetError(code, message, {
-      retry,
-      hint: 'The server has not proven what it did: it may have been done. Do not use this server until its operator has explained it.',
-      cause: error,
-    });
+    throw withHint(
+      error,
+      'The server has not proven what it did: it may have been done. Do not use this server until its operator has explained it.',
+    );
   }
+};
+
+/** The error with a further next step. */
+const withHint = (error: unknown, hint: string): unknown => {
+  if (!(error instanceof KeepsetError)) return error;
+  const { code, message, retry } = error;
+  return new KeepsetError(code, message, {
+    retry,
+    hint: error.hint === undefined ? hint : `${hint}\n${error.hint}`,
+    cause: error,
+  });
 };
 
 // Which of the tenant's devices completed a session is for the log to tell; a device may not know it beforehand.

@@ -72,7 +72,10 @@ export const runSession = async <R>(device: DeviceParty, plan: SessionPlan<R>): 
     const incoming = [...early, ...response.messages, ...(await opened(plan, response))];
     early = [];
     idle = incoming.length === 0 ? idle + 1 : 0;
-    if (idle > patience) throw new KeepsetError('transport/unreachable', 'The other devices stay silent.');
+    if (idle > patience)
+      throw new KeepsetError('transport/unreachable', 'The other devices stay silent.', {
+        hint: 'They may have ended it without this device: look there first, then start again.',
+      });
     if (state.status === 'running' && incoming.length > 0) {
       const running = state;
       state = await banningCheats(device, plan.setup, () => running.advance(incoming));

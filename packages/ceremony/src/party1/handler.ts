@@ -176,8 +176,7 @@ export const answerAgain = (row: SessionRow, { request, requestHash }: StepConte
 export const goesOnNoMore = (request: StepRequest): KeepsetError =>
   new KeepsetError('store/conflict', 'Party 1 has done its part in this session, and it goes on no more.', {
     ...about(request),
-    retry: 'fresh',
-    hint: 'Another device gave up. Look first what there is (`keepset keys`); start again only if the result is missing.',
+    hint: 'Another device gave up, the server was started anew, or it took too long. Look for the result first: a key with `keepset keys`, anything else on the device that started it.',
   });
 
 /** The session an error is about. */

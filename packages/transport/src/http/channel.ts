@@ -94,6 +94,8 @@ class PinnedAgent extends Agent {
     };
     socket.once('error', (error) => settle(error));
     socket.once('close', () => settle(new Error('connection closed')));
+    // Nobody else hears of it before the connection is handed out.
+    socket.once('timeout', () => settle(new Error('timed out')));
     socket.once('secureConnect', () =>
       settle(pin === undefined || isPinned(socket, pin) ? null : untrusted()),
     );
@@ -118,6 +120,8 @@ const untrusted = (): KeepsetError =>
 
 const send = (options: RequestOptions, body: Uint8Array): Promise<ChannelResponse> =>
   new Promise((resolve, reject) => {
+    // A request that has no connection yet says nothing when it is aborted.
+    options.signal?.addEventListener('abort', () => reject(toTransportError(new Error('no answer in time'))));
     const request = httpsRequest({ ...options, timeout: timeoutMs }, (response) => {
       const chunks: Buffer[] = [];
       let size = 0;

@@ -20,8 +20,8 @@ const suite: CipherSuite = new CipherSuite({
 export interface SessionKeys {
   /** X25519, 32 bytes. */
   readonly publicKey: Uint8Array;
-  /** It stays with the platform and is never read from it. */
-  readonly privateKey: Awaited<ReturnType<CipherSuite['kem']['generateKeyPair']>>['privateKey'];
+  /** The platform's: the private half is never read from it. */
+  readonly pair: Awaited<ReturnType<CipherSuite['kem']['generateKeyPair']>>;
 }
 
 /** Fresh keys; they die with the session, so its messages stay closed afterwards. */
@@ -29,7 +29,7 @@ export const generateSessionKeys = async (): Promise<SessionKeys> => {
   const pair = await suite.kem.generateKeyPair();
   return {
     publicKey: new Uint8Array(await suite.kem.serializePublicKey(pair.publicKey)),
-    privateKey: pair.privateKey,
+    pair,
   };
 };
 
@@ -70,7 +70,7 @@ export const sealEnvelope = async (
   try {
     sender = await suite.createSenderContext({
       recipientPublicKey: await suite.kem.deserializePublicKey(to.key),
-      senderKey: from.keys.privateKey,
+      senderKey: from.keys.pair,
       info: infoOf(session, from.party, to.party),
     });
   } catch (cause) {
@@ -103,7 +103,7 @@ export const openEnvelope = async (
   let plaintext: Uint8Array;
   try {
     const recipient = await suite.createRecipientContext({
-      recipientKey: to.keys.privateKey,
+      recipientKey: to.keys.pair,
       senderPublicKey: await suite.kem.deserializePublicKey(from.key),
       enc,
       info: infoOf(session, from.party, to.party),
