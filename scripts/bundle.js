@@ -11,6 +11,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -24,7 +25,7 @@ const contentOf = (folder) =>
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => join(parentPath, name))
     .toSorted((a, b) => a.localeCompare(b))
-    .map((path) => `${path.slice(folder.length)}\n${readFileSync(path, 'latin1')}`)
+    .map((path) => `${path.slice(folder.length)} ${statSync(path).mode}\n${readFileSync(path, 'latin1')}`)
     .join('\n');
 
 const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
@@ -71,6 +72,7 @@ writeFileSync(
 );
 
 chmodSync(fresh, 0o755);
+chmodSync(join(fresh, 'keepset.js'), 0o755);
 
 // One that is the same stays: it may be running, and parts of it are read only when they are needed.
 if (existsSync(folder) && contentOf(fresh) === contentOf(folder)) rmSync(fresh, { recursive: true });

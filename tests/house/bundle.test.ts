@@ -1,5 +1,5 @@
 /** The released command: one folder that needs nothing but Node. */
-import { cpSync, readFileSync, readdirSync } from 'node:fs';
+import { cpSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { filesIn, projectRoot, temporaryFolder } from '../support/folders.ts';
@@ -24,6 +24,8 @@ it('has the one version that all packages have', async () => {
   const versions = [readPackage(join(projectRoot, 'package.json')), ...packages].map((one) => one.version);
   expect(new Set(versions)).toEqual(new Set([version]));
   expect(readPackage(join(dirname(bin), 'package.json'))).toMatchObject({ name: 'keepset', version });
+  // For everybody to start, whoever unpacked it.
+  expect([dirname(bin), bin].map((path) => statSync(path).mode & 0o777)).toEqual([0o755, 0o755]);
 });
 
 it.each([
